@@ -1,0 +1,74 @@
+# make run    the demo: a report, an archive and a mailbox on http://127.0.0.1:8000
+# make test   everything that must be green before a change lands
+# Both make their own environment first; all they need is git, make and Python >= 3.11.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUN_READY := $(VENV)/.run-ready
+TEST_READY := $(VENV)/.test-ready
+SEED ?= 1
+KILLS ?= 30
+
+.PHONY: run test check lint campaigns kills years bench picture lock clean
+
+run: $(RUN_READY)
+	$(BIN)/newsletter demo
+
+test: $(TEST_READY)
+	@sh scripts/debian-packages.sh
+	$(MAKE) lint
+	$(BIN)/pytest --cov --cov-report=term
+	@echo "make test: green"
+
+lint: $(TEST_READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# Long fault runs, each reproducible by its seed.
+campaigns: $(TEST_READY)
+	@sh scripts/debian-packages.sh
+	$(MAKE) kills KILLS=30 SEED=$(SEED)
+	$(MAKE) years SEED=$(SEED)
+
+kills: $(TEST_READY)
+	$(BIN)/python tests/campaigns/kills.py --kills $(KILLS) --seed $(SEED)
+
+years: $(TEST_READY)
+	$(BIN)/python tests/campaigns/years.py --seed $(SEED)
+
+bench: $(TEST_READY)
+	$(BIN)/python benchmarks/report.py
+
+# The picture in README.md, made from a real render of the demo's report.
+picture: $(TEST_READY)
+	$(BIN)/python scripts/picture.py docs/edition.png
+
+lock:
+	uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
+	  --custom-compile-command "make lock" --extra postgresql --group build pyproject.toml \
+	  -o requirements.lock
+	uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
+	  --custom-compile-command "make lock" --extra postgresql --group dev -c requirements.lock pyproject.toml \
+	  -o requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) build dist out .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "newsletter needs Python 3.11 or newer; try: make PYTHON=python3.12"; exit 2; }
+	@$(PYTHON) -m venv $(VENV) \
+	  || { echo "cannot make a virtual environment; on Debian: apt-get install python3-venv"; exit 2; }
+
+$(RUN_READY): requirements.lock pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(TEST_READY): requirements-dev.lock pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@ $(RUN_READY)
