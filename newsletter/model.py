@@ -181,7 +181,10 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Article:
-    """One Computer Security article in one language. ``body`` is Markdown; ``path`` is relative to the site."""
+    """One Computer Security article in one language. ``body`` is Markdown; ``path`` is relative to the site.
+
+    ``lines`` says in which line of the file each field, and the body, begins: for findings alone.
+    """
 
     slug: str
     language: Language
@@ -201,6 +204,7 @@ class Article:
     canonical: str | None = None
     status: Status = Status.PUBLISHED
     translates: str | None = None
+    lines: dict[str, int] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def digest(self) -> str:
@@ -290,6 +294,7 @@ class Incident:
     lessons: str = ""
     advice: str = ""
     translates: str | None = None
+    lines: dict[str, int] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def counts(self) -> bool:
@@ -336,6 +341,7 @@ class EditorNote:
     elsewhere: tuple[Pick, ...] = ()
     corrections: tuple[str, ...] = ()
     body: str = ""
+    lines: dict[str, int] = field(default_factory=dict, compare=False, repr=False)
 
 
 # --- sources -----------------------------------------------------------------
@@ -647,11 +653,15 @@ class Subscriber:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """A delivery that is due, with all that is needed to address it, read anew at the moment of sending."""
+    """A delivery that is due, with all that is needed to address it, read anew at the moment of sending.
+
+    ``audience`` is what the subscriber belonged to at release.
+    """
 
     mailing: MailingId
     subscriber: Subscriber
     attempts: int
+    audience: str = PUBLIC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

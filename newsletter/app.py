@@ -1,0 +1,164 @@
+"""The wired parts: settings become a store, templates, keys and a clock, once, at the top of every process."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import random
+import secrets
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from newsletter import __version__
+from newsletter.collect.feeds import FeedLimits
+from newsletter.deliver.smtp import Relay, Tls
+from newsletter.errors import ConfigError
+from newsletter.keys import LinkKeys
+from newsletter.render.environment import Templates
+from newsletter.store.database import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from newsletter.config import Settings
+    from newsletter.model import Publication
+
+STATE_FOLDER: Final = "var"
+KEY_FILE: Final = "link-keys.json"
+SECRET_BYTES: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """Everything that a command, a job or a page needs; made by ``build_app``, closed by its maker."""
+
+    settings: Settings
+    store: Store
+    templates: Templates
+    clock: Callable[[], datetime]
+    chance: random.Random
+
+    @property
+    def publication(self) -> Publication:
+        """The organisation's words and addresses."""
+        return self.settings.publication
+
+    @property
+    def root(self) -> Path:
+        """The site's folder."""
+        return self.settings.root
+
+    @property
+    def editions_folder(self) -> Path:
+        """Where released editions are kept as files."""
+        return self.root / "editions"
+
+    @property
+    def keys(self) -> LinkKeys:
+        """The keys of personal links; made at first use. They never retire, so back them up with the database."""
+        return load_keys(self.root / STATE_FOLDER / KEY_FILE)
+
+    @property
+    def relay(self) -> Relay:
+        """The server that takes our mail."""
+        relay = self.settings.relay
+        return Relay(
+            host=relay.host,
+            port=relay.port,
+            tls=Tls(relay.tls),
+            username=relay.username,
+            password=relay.password,
+            ca_file=relay.ca_file,
+            timeout_seconds=relay.timeout_seconds,
+        )
+
+    @property
+    def feed_limits(self) -> FeedLimits:
+        """What a feed may cost us, and where it may lie."""
+        feeds = self.settings.feeds
+        return FeedLimits(
+            allow_http=feeds.allow_http,
+            allow_private=feeds.allow_private,
+            agent=f"newsletter/{__version__} (+{self.publication.website})",
+        )
+
+    def has_store(self) -> bool:
+        """Whether there is a database yet; a PostgreSQL one is supposed to be."""
+        path = self.settings.store_url.removeprefix("sqlite:///")
+        return path == self.settings.store_url or Path(path).exists()
+
+    def ready_store(self) -> None:
+        """Make the database of a new site; StoreError when there is one of another version."""
+        if not self.has_store():
+            self.store.upgrade()
+        self.store.check()
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.store.close()
+
+
+def utc_now() -> datetime:
+    """The clock that everything outside tests uses."""
+    return datetime.now(UTC)
+
+
+def build_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> App:
+    """Wire the parts together; touches neither database nor network yet."""
+    return App(
+        settings=settings,
+        store=Store(settings.store_url, folder=settings.root / STATE_FOLDER),
+        templates=Templates([settings.root / "templates"]),
+        clock=clock,
+        chance=random.SystemRandom(),
+    )
+
+
+def set_up_logging(*, verbose: bool) -> None:
+    """Logs on stderr: what went wrong, or with ``verbose`` what happens too. Ids stand in them, never addresses."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            # plain: the default prints local variables, and those hold tokens and addresses
+            structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO if verbose else logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+def load_keys(path: Path) -> LinkKeys:
+    """Read the link keys, or make the first one (readable by its owner alone); ConfigError if the file is damaged."""
+    if not path.exists():
+        _make_keys(path)
+    try:
+        raw = json.loads(path.read_text(encoding="ascii"))
+        return LinkKeys(int(raw["current"]), {int(n): bytes.fromhex(key) for n, key in raw["secrets"].items()})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(
+            f"{path}: the keys of personal links cannot be read ({error}); restore the file from a backup, "
+            "since links in mails already sent need it"
+        ) from error
+
+
+def _make_keys(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="ascii") as file:
+        json.dump({"current": 1, "secrets": {"1": secrets.token_hex(SECRET_BYTES)}}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(aside, path)  # fails when another process was first: then its keys count
+    except FileExistsError:
+        pass
+    finally:
+        aside.unlink()

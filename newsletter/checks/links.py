@@ -1,0 +1,111 @@
+"""Rules over links: those into our own archive lead somewhere, and none is of a kind that cleaning takes away."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote, urljoin, urlsplit
+
+from newsletter.checks.rule import Problem
+from newsletter.handling import may_read
+from newsletter.html import heading_ids, markdown_links
+from newsletter.model import PUBLIC_AUDIENCE, Status, article_path, report_path, theme_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from newsletter.html import Link
+    from newsletter.model import Collected, Publication
+
+# Months and years need no article to have a page: what was not released yet will be.
+_DATED = re.compile(r"(?:reports/\d{4}-\d\d|\d{4})/")
+_SECTIONS: Final = ("", "articles/", "reports/", "themes/")
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A Markdown text: the file, the line in which it begins, and the page that it appears on."""
+
+    path: str
+    line: int
+    page: str
+    markdown: str
+
+    def links(self) -> tuple[Link, ...]:
+        """Its links; most texts have none, and are not parsed."""
+        return markdown_links(self.markdown) if "](" in self.markdown or "]:" in self.markdown else ()
+
+
+def dead(collected: Collected, publication: Publication) -> Iterator[Problem]:
+    """Links into the archive, and to headings of the same text.
+
+    Links with our full address are judged when they look like an article's or a theme's: the host may have other pages.
+    """
+    addresses = _addresses(collected, publication)
+    own = re.compile(re.escape(publication.base_url.rstrip("/")) + r"(?=/[a-z]+/(?:articles|themes)/)")
+    for text in _texts(collected):
+        for link in text.links():
+            target = own.sub("", link.target, 1)
+            if link.image or not link.is_kept or ":" in target.partition("/")[0]:
+                continue
+            if target.startswith("#"):
+                if unquote(target[1:]) not in heading_ids(text.markdown):
+                    fix = f"the headings here are {', '.join(sorted(heading_ids(text.markdown))) or 'none'}"
+                    yield Problem(text.path, text.line + link.line - 1, f"no heading here is {target}", fix)
+            elif not _leads_somewhere(urljoin(text.page, target), addresses, publication):
+                message = f"the link {target} leads to no page that the public can see"
+                fix = "write it like /en/articles/slug/, with the name of an article that is published"
+                yield Problem(text.path, text.line + link.line - 1, message, fix)
+
+
+def unusable(collected: Collected, publication: Publication) -> Iterator[Problem]:
+    """Cleaning takes such targets away without a word, so say it here."""
+    del publication
+    for text in _texts(collected):
+        for link in text.links():
+            if not link.is_kept:
+                what = "an image" if link.image else "a link"
+                message = f"{what} has a target that readers will not get: {link.target or 'none, or a script'}"
+                fix = (
+                    "name a file beside the article" if link.image else "use https, http, mailto or a path of this site"
+                )
+                yield Problem(text.path, text.line + link.line - 1, message, fix)
+
+
+def _addresses(collected: Collected, publication: Publication) -> frozenset[str]:
+    """Pages whose existence depends on content: an article has one in every language, falling back."""
+    hidden = {a.slug for a in collected.articles if not may_read(PUBLIC_AUDIENCE, a.tlp)}
+    shown = [a for a in collected.articles if a.slug not in hidden and a.status is not Status.DRAFT]
+    pages = {article_path(language, a.slug) for a in shown for language in publication.languages}
+    aliases = {alias.rstrip("/") + "/" for a in shown for alias in a.aliases}
+    themes = {theme_path(language, theme) for theme in publication.themes for language in publication.languages}
+    return frozenset({"/"} | pages | aliases | themes)
+
+
+def _leads_somewhere(address: str, addresses: frozenset[str], publication: Publication) -> bool:
+    path = unquote(urlsplit(address).path)
+    if "." in path.rpartition("/")[2]:
+        return True  # a file: feeds and pictures are not ours to know here
+    path = path.rstrip("/") + "/"
+    language, _, rest = path.removeprefix("/").partition("/")
+    is_index = language in publication.languages and (rest in _SECTIONS or _DATED.fullmatch(rest) is not None)
+    return path in addresses or is_index
+
+
+def _texts(collected: Collected) -> Iterator[_Text]:
+    for article in collected.articles:
+        page = article_path(article.language, article.slug)
+        yield _Text(article.path, article.lines.get("body", 1), page, article.body)
+    for incident in collected.incidents:
+        page = report_path(incident.language, incident.detected.month)
+        for name in ("public_summary", "internal_summary", "lessons", "advice"):
+            yield _Text(incident.path, incident.lines.get(name, 1), page, getattr(incident, name))
+    for note in collected.notes:
+        page = report_path(note.language, note.month)
+        yield _Text(note.path, note.lines.get("body", 1), page, note.body)
+        short = [("in_brief", text) for text in note.in_brief] + [("corrections", text) for text in note.corrections]
+        short += [("elsewhere", pick.why) for pick in note.elsewhere]
+        short += [("action", note.action.text)] if note.action else []
+        for name, markdown in short:
+            yield _Text(note.path, note.lines.get(name, 1), page, markdown)

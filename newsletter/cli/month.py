@@ -1,0 +1,230 @@
+"""Commands around one month: report, publish, approve, send, status."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING
+
+import click
+
+from newsletter.cli.common import MONTH, json_option, opened_app, print_json
+from newsletter.errors import ConflictError, RefusedError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from newsletter.app import App
+    from newsletter.deliver.engine import Tally
+    from newsletter.model import Mailing, Month
+    from newsletter.pipeline import Draft, Standing
+
+
+@click.command(
+    short_help="Compose and render one month into files; send and store nothing.",
+    epilog="Example: newsletter report 2026-10 --out out",
+)
+@click.argument("month", type=MONTH)
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("out"), show_default=True)
+def report(month: Month, out: Path) -> None:
+    """Compose and render MONTH into OUT: .html, .txt, .eml and .json for every audience and language.
+
+    The same content gives the same bytes, whatever the day, the time zone and the machine.
+    """
+    from newsletter import pipeline, rehearsal  # noqa: PLC0415
+
+    with opened_app(database=False) as app:
+        made = pipeline.draft(month, app)
+        files = rehearsal.draft_files(made, app)
+        out.mkdir(parents=True, exist_ok=True)
+        for name, data in files.items():
+            (out / name).write_bytes(data)
+            click.echo(out / name)
+        _advise(made)
+
+
+def _advise(made: Draft) -> None:
+    """What an editor should know, on stderr: stdout is for the names of files."""
+    for failure in made.collected.failures:
+        click.echo(f"source failed  {failure}", err=True)
+    if made.findings:
+        click.echo(f"{len(made.findings)} pieces of advice about the content; read them with: newsletter check", err=True)
+
+
+@click.command(short_help="Build the archive; mail nothing.", epilog="Example: newsletter publish")
+@json_option
+def publish(*, as_json: bool) -> None:
+    """Build the archive from articles, released editions, templates and settings; mail nothing."""
+    from newsletter import pipeline  # noqa: PLC0415
+
+    with opened_app(database=False) as app:
+        done = pipeline.publish_archive(app)
+        if as_json:
+            print_json(
+                {"pages": done.pages, "written": done.written, "unchanged": done.unchanged, "removed": done.removed}
+            )
+        else:
+            click.echo(
+                f"{done.pages} pages in {app.settings.archive_folder}: "
+                f"{done.written} written, {done.unchanged} unchanged, {done.removed} removed"
+            )
+
+
+@click.command(
+    short_help="Approve exactly these bytes of a month's report.",
+    epilog="Example: newsletter approve 2026-10 --by robin",
+)
+@click.argument("month", type=MONTH)
+@click.option("--by", help="Who approves; the name of the account unless said.")
+@click.option("--digest", help="Only if the edition has this digest (or begins with it).")
+def approve(month: Month, by: str | None, digest: str | None) -> None:
+    """Prepare MONTH and approve exactly the bytes that are printed; any change voids the approval."""
+    from newsletter import pipeline  # noqa: PLC0415
+
+    with opened_app() as app:
+        mailing = pipeline.prepare(month, app)
+        if digest and not mailing.digest.startswith(digest):
+            raise ConflictError(f"{month} is now {mailing.digest}, not {digest}: look at it again before approving")
+        mailing = pipeline.approve(month, app, digest=mailing.digest, by=by or getpass.getuser())
+        click.echo(f"{month} approved by {mailing.approved_by}: edition {mailing.digest}")
+
+
+@click.command(
+    short_help="Release a month's report and deliver it.",
+    epilog="Example: newsletter send 2026-10 --test me@example.org",
+)
+@click.argument("month", type=MONTH)
+@click.option("--test", "test_address", metavar="ADDRESS", help="Send the draft to this one address; release nothing.")
+@click.option("--dry-run", is_flag=True, help="Make every letter; send and store nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask to type the month back.")
+@json_option
+def send(month: Month, *, test_address: str | None, dry_run: bool, yes: bool, as_json: bool) -> int:
+    """Release MONTH (publish it, write one letter for each active subscriber) and deliver what is due.
+
+    Again after an interruption: goes on where it was. Exit code 0 when every letter has an end, 5 when some wait.
+    """
+    if test_address and dry_run:
+        raise UsageError("--test sends one letter and --dry-run none: choose one of them")
+    with opened_app() as app:
+        if test_address:
+            return _send_test(month, test_address, app)
+        if dry_run:
+            return _send_nothing(month, app)
+        return _send(month, app, yes=yes, as_json=as_json)
+
+
+def _send_test(month: Month, typed: str, app: App) -> int:
+    from newsletter import rehearsal  # noqa: PLC0415
+    from newsletter.parsing import parse_address  # noqa: PLC0415
+
+    try:
+        address = parse_address(typed)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    replies = rehearsal.send_test(month, address, app)
+    for language, reply in replies.items():
+        click.echo(f"{language}: {reply}")
+    return 0 if all(reply.accepted for reply in replies.values()) else 5
+
+
+def _send_nothing(month: Month, app: App) -> int:
+    from newsletter import rehearsal  # noqa: PLC0415
+
+    letters, size = rehearsal.rehearse(month, app)
+    click.echo(f"{letters} letters, {size / 1024:.0f} KB in all; nothing was sent, nothing was stored")
+    return 0
+
+
+def _send(month: Month, app: App, *, yes: bool, as_json: bool) -> int:
+    from newsletter import jobs, pipeline  # noqa: PLC0415
+
+    mailing = pipeline.prepare(month, app)
+    if pipeline.waits_for_approval(mailing, app):
+        raise RefusedError(f"{month} is not approved; look at it, then: newsletter approve {month}")
+    if not yes:
+        _ask(month, mailing, app)
+    stop = Event()
+    jobs.stop_on_signals(stop)
+    with _progress(quiet=as_json) as progress:
+        pipeline.run_month(month, app, stop=stop.is_set, progress=progress)
+    standing = pipeline.standing(month, app)
+    _print_standing(standing, as_json=as_json)
+    return 0 if standing.is_finished else 5
+
+
+def _ask(month: Month, mailing: Mailing, app: App) -> None:
+    from newsletter import pipeline  # noqa: PLC0415
+
+    people = pipeline.letters_to_send(mailing, app)
+    click.echo(f"Send the report of {month} (edition {mailing.digest[:12]}) to {people:,} people?", err=True)
+    if click.prompt(f"Type {month} to send", default="", show_default=False, err=True).strip() != str(month):
+        raise RefusedError("that was not the month; nothing was sent")
+
+
+@click.command(short_help="Tell where a month stands.", epilog="Example: newsletter status 2026-10 --json")
+@click.argument("month", type=MONTH, required=False)
+@json_option
+def status(month: Month | None, *, as_json: bool) -> None:
+    """Tell where MONTH stands (every month without it): its edition, its state, its letters by state."""
+    from newsletter import pipeline  # noqa: PLC0415
+
+    with opened_app() as app:
+        if month is not None:
+            _print_standing(pipeline.standing(month, app), as_json=as_json)
+            return
+        standings = pipeline.standings(app)
+        if as_json:
+            print_json({"months": [standing.as_dict() for standing in standings]})
+            return
+        for standing in standings:
+            _print_standing(standing, as_json=False)
+        if not standings:
+            click.echo("nothing was prepared yet; begin with: newsletter report MONTH")
+
+
+def _print_standing(standing: Standing, *, as_json: bool) -> None:
+    if as_json:
+        print_json(standing.as_dict())
+        return
+    mailing = standing.mailing
+    approved = f", approved by {mailing.approved_by}" if mailing.approved_by else ""
+    click.echo(f"{mailing.month}  {mailing.state}{approved}  edition {mailing.digest[:12]}")
+    for state, count in standing.letters.items():
+        if count:
+            click.echo(f"  {state:<9} {count:>8,}")
+    for failure in standing.failures:
+        click.echo(f"  source failed  {failure}")
+
+
+@contextmanager
+def _progress(*, quiet: bool) -> Iterator[Callable[[Tally], None]]:
+    """A bar on a terminal, one line for every 5 % elsewhere, nothing beside JSON; all of it on stderr."""
+    if quiet:
+        yield lambda _: None
+    elif sys.stderr.isatty():
+        with _bar() as update:
+            yield update
+    else:
+        said = [-1]
+
+        def line(tally: Tally) -> None:
+            share = 100 * tally.done // max(1, tally.total) // 5 * 5
+            if share > said[0]:
+                said[0] = share
+                click.echo(f"{share:3d} %  {tally.done:,} of {tally.total:,}", err=True)
+
+        yield line
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[Tally], None]]:
+    from rich.console import Console  # noqa: PLC0415  # only when drawing
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+    columns = (TextColumn("delivering"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as drawn:
+        task = drawn.add_task("delivering", total=None)
+        yield lambda tally: drawn.update(task, completed=tally.done, total=tally.total)

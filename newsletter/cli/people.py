@@ -1,0 +1,81 @@
+"""Commands around subscribers; addresses go to files and to the terminal of whoever asked, never into logs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from newsletter.cli.common import json_option, opened_app, print_json
+
+CONSENT_HELP = "How they agreed, and when: kept as evidence."
+
+
+@click.group(short_help="List, add, import and export subscribers.")
+def subscribers() -> None:
+    """List, add, import and export subscribers."""
+
+
+@subscribers.command("list", epilog="Example: newsletter subscribers list --json")
+@json_option
+def list_(*, as_json: bool) -> None:
+    """List everybody with language, format and state."""
+    from newsletter.subscriptions import everybody  # noqa: PLC0415
+
+    with opened_app() as app:
+        people = everybody(app)
+        if as_json:
+            rows = [
+                {"address": str(p.address), "language": p.language, "audience": p.audience,
+                 "format": p.format.value, "state": p.state.value}
+                for p in people
+            ]  # fmt: skip
+            print_json({"subscribers": rows})
+            return
+        for person in people:
+            click.echo(f"{person.address}  {person.language}  {person.audience}  {person.format}  {person.state}")
+
+
+@subscribers.command(epilog='Example: newsletter subscribers add robin@example.org --consent "asked by phone"')
+@click.argument("address")
+@click.option("--language", help="Two letters; the site's first language unless said.")
+@click.option("--format", "text_format", type=click.Choice(["html", "text"]), default="html", show_default=True)
+@click.option("--consent", required=True, help=CONSENT_HELP)
+def add(address: str, language: str | None, text_format: str, consent: str) -> None:
+    """Add one active subscriber; somebody who is known already is left as they are."""
+    from newsletter import subscriptions  # noqa: PLC0415
+
+    with opened_app() as app:
+        new = subscriptions.add(address, app, language=language, text_format=text_format, consent=consent)
+    click.echo("added" if new else "known already: nothing changed")
+
+
+@subscribers.command("import", epilog='Example: newsletter subscribers import people.csv --consent "form of 2026-11"')
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--consent", required=True, help=CONSENT_HELP)
+def import_(file: Path, consent: str) -> None:
+    """Import people from a CSV file with the columns address, language, audience, format, note.
+
+    All or nothing: when a row is wrong, every wrong row is named and nobody is added. Nobody is changed who is known.
+    """
+    from newsletter import subscriptions  # noqa: PLC0415
+
+    with opened_app() as app, file.open(encoding="utf-8-sig", newline="") as rows:
+        done = subscriptions.import_csv(rows, app, consent=consent)
+    click.echo(f"{done.added} added, {done.known} known already")
+
+
+@subscribers.command(epilog="Example: newsletter subscribers export --out people.csv")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="A file; stdout unless said.")
+def export(out: Path | None) -> None:
+    """Export everybody as CSV. Fields that a spreadsheet would run as formulas are made text."""
+    from newsletter import subscriptions  # noqa: PLC0415
+
+    with opened_app() as app:
+        if out is None:
+            subscriptions.export_csv(sys.stdout, app)
+            return
+        with out.open("w", encoding="utf-8", newline="") as file:
+            count = subscriptions.export_csv(file, app)
+    click.echo(f"{count} people in {out}")

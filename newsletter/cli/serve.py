@@ -1,0 +1,74 @@
+"""``newsletter serve``: archive, unsubscribe page and scheduler in one process."""
+
+from __future__ import annotations
+
+from threading import Event, Thread
+from typing import TYPE_CHECKING
+
+import click
+
+from newsletter.cli.common import opened_app
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from starlette.applications import Starlette
+    from starlette.routing import BaseRoute
+
+    from newsletter.app import App
+    from newsletter.web.pages import Pages
+
+
+@click.command(
+    short_help="Serve the archive and the unsubscribe page, and run the scheduler.",
+    epilog="Example: newsletter serve --no-scheduler",
+)
+@click.option("--no-scheduler", is_flag=True, help="Only serve; something else runs scheduler.py.")
+def serve(*, no_scheduler: bool) -> None:
+    """Serve the archive and the unsubscribe page, and run the scheduler, until SIGTERM or Ctrl-C."""
+    from newsletter import jobs  # noqa: PLC0415
+    from newsletter.duties import Duties  # noqa: PLC0415
+    from newsletter.web.app import server  # noqa: PLC0415
+
+    with opened_app() as app:
+        web = app.settings.web
+        serving = server(web_app(app), host=web.host, port=web.port)
+        stop = Event()
+        jobs.stop_on_signals(stop)  # uvicorn puts its own handlers above, and raises the signal again at its end
+        schedule = app.settings.schedule
+        clockwork = Thread(
+            name="scheduler",
+            target=jobs.run,
+            args=(Duties(app, stop),),
+            kwargs={
+                "zone": app.publication.zone,
+                "tick_seconds": schedule.tick_seconds,
+                "poll_seconds": schedule.poll_minutes * 60,
+                "stop": stop,
+            },
+            daemon=True,
+        )
+        if not no_scheduler:
+            clockwork.start()
+        click.echo(f"serving {app.settings.archive_folder} on http://{web.host}:{web.port}/", err=True)
+        try:
+            serving.run()
+        finally:
+            stop.set()
+            if not no_scheduler:
+                clockwork.join(jobs.STOP_SECONDS)
+
+
+def web_app(app: App, more: Callable[[Pages], Sequence[BaseRoute]] = lambda _: ()) -> Starlette:
+    """The web application of a site; ``more`` makes further routes out of its pages."""
+    from newsletter import subscriptions  # noqa: PLC0415
+    from newsletter.web.app import build  # noqa: PLC0415
+    from newsletter.web.pages import Pages  # noqa: PLC0415
+    from newsletter.web.unsubscribe import Leaving  # noqa: PLC0415
+
+    pages = Pages(app.publication, app.templates)
+    leaving = Leaving(
+        look_up=lambda token: subscriptions.look_up(token, app),
+        leave=lambda token: subscriptions.leave(token, app),
+    )
+    return build(app.settings.archive_folder, leaving=leaving, pages=pages, routes=more(pages))

@@ -1,0 +1,221 @@
+"""Commands for editors: a new site, new content, and what is wrong with it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import unicodedata
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from newsletter.cli.common import json_option, print_json, site_settings
+from newsletter.errors import UsageError
+from newsletter.model import MAX_SLUG, Gravity, Language, Month
+from newsletter.resources import packaged
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from newsletter.model import Finding
+
+SITE_FOLDERS: Final = ("articles", "incidents", "reports", "templates")
+
+ARTICLE: Final = """\
+---
+title: "{title}"
+date: {today}
+authors: [Computer Security Team]
+summary: "One or two sentences that make a colleague want to read on."
+themes: []
+tlp: CLEAR
+status: draft
+---
+Write here, in Markdown. Take `status: draft` away when the article may be read.
+"""
+
+INCIDENT: Final = """\
+---
+id: {id}
+title: "{title}"
+rsit: other/undetermined
+severity: 1
+tlp: CLEAR
+pap: CLEAR
+detected: {today}
+users_affected: unknown
+assets_affected: unknown
+status: open
+---
+
+## Public summary
+
+What happened, how it was found, how it ended. Numbers with their denominator; nobody to blame.
+
+## Internal summary
+
+What stays inside.
+
+## Lessons
+
+- What we learned.
+
+## What you can do
+
+- What a reader can do.
+"""
+
+NOTE: Final = """\
+---
+title: "{title}"
+tlp: CLEAR
+in_brief:
+  - "The month in a sentence with a number."
+action:
+  title: "The one thing to do this month"
+  text: "Two or three sentences."
+authors: [Computer Security Team]
+---
+A short note by the editors, in Markdown.
+"""
+
+
+@click.command(short_help="Make a new site.", epilog="Example: newsletter init site")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--empty", is_flag=True, help="Without the sample content.")
+def init(folder: Path, *, empty: bool) -> None:
+    """Make a new site in FOLDER: settings, folders, scheduler.py, and sample content to look at."""
+    if folder.exists() and any(folder.iterdir()):
+        raise UsageError(f"{folder} is not empty; name a folder that does not exist yet")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in SITE_FOLDERS:
+        (folder / name).mkdir()
+    for name in ("newsletter.toml", "scheduler.py"):
+        shutil.copyfile(packaged(name), folder / name)
+    if not empty:
+        for name in ("articles", "incidents", "reports"):
+            shutil.copytree(packaged(name), folder / name, dirs_exist_ok=True)
+    (folder / ".gitignore").write_text("/var/\n/archive/\n", encoding="utf-8")
+    sample = "" if empty else "\n  newsletter report 2026-10 --out out   look at a month of the sample content"
+    click.echo(
+        f"{folder} is ready. Next:\n  cd {folder}{sample}\n"
+        "  edit newsletter.toml                  your names, addresses and relay\n"
+        '  newsletter new article "A title"      write'
+    )
+
+
+@click.group(short_help="Start an article, an incident summary or an editor's note.")
+def new() -> None:
+    """Start a file with the right name and every field that it needs."""
+
+
+@new.command(epilog='Example: newsletter new article "Passwords that you can remember"')
+@click.argument("title")
+@click.option("--language", help="Two letters; the site's first language unless said.")
+def article(title: str, language: str | None) -> None:
+    """Start an article."""
+    today = date.today()  # noqa: DTZ011  # the writer's day, wherever they are
+    _write("articles", str(today.year), slug_of(title), language, ARTICLE.format(title=_quoted(title), today=today))
+
+
+@new.command(epilog='Example: newsletter new incident INC-2026-055 "A stolen laptop"')
+@click.argument("incident_id", metavar="ID")
+@click.argument("title")
+@click.option("--language", help="Two letters; the site's first language unless said.")
+def incident(incident_id: str, title: str, language: str | None) -> None:
+    """Start an incident summary."""
+    today = date.today()  # noqa: DTZ011
+    text = INCIDENT.format(id=incident_id, title=_quoted(title), today=today)
+    _write("incidents", str(today.year), slug_of(incident_id), language, text)
+
+
+@new.command(epilog="Example: newsletter new report 2026-11")
+@click.argument("month")
+@click.option("--title", default="The month's title")
+@click.option("--language", help="Two letters; the site's first language unless said.")
+def report(month: str, title: str, language: str | None) -> None:
+    """Start the editor's note of a month."""
+    try:
+        name = str(Month.parse(month))
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    _write("reports", "", name, language, NOTE.format(title=_quoted(title)))
+
+
+@click.command(short_help="Find every fault in the content.", epilog="Example: newsletter check articles/2026")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@json_option
+def check(paths: Sequence[Path], *, as_json: bool) -> int:
+    """Find every fault in the content: all of it, or what lies below PATHS.
+
+    Exit code 0 when nothing blocks a release, 1 when something does.
+    """
+    from newsletter.checks import check_content  # noqa: PLC0415  # the doors cost 0.2 s
+    from newsletter.collect.files import collect_files  # noqa: PLC0415
+
+    settings = site_settings()
+    collected, findings = collect_files(settings.root, settings.publication.languages)
+    findings += check_content(collected, settings.publication)
+    wanted = [path.resolve() for path in paths]
+    for path in (path for path in wanted if not path.exists()):
+        raise UsageError(f"{path} does not exist")
+    chosen = [f for f in sorted(findings, key=lambda f: f.place) if _below(settings.root / f.place.path, wanted)]
+    blocking = sum(finding.gravity is Gravity.BLOCK for finding in chosen)
+    if as_json:
+        print_json({"findings": [_as_dict(f) for f in chosen], "blocking": blocking})
+    else:
+        _print_findings(chosen, blocking)
+    return 1 if blocking else 0
+
+
+def slug_of(title: str) -> str:
+    """A slug for a title: lower case ASCII words with hyphens; UsageError when nothing is left."""
+    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
+    slug = "-".join(re.findall(r"[a-z0-9]+", plain.replace("'", "")))[:MAX_SLUG].strip("-")
+    if not slug:
+        raise UsageError(f"no file name can be made of {title!r}; use some letters a-z or digits")
+    return slug
+
+
+def _quoted(title: str) -> str:
+    return title.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _write(kind: str, year: str, name: str, language: str | None, text: str) -> None:
+    settings = site_settings()
+    suffix = Language(language) if language else settings.publication.first_language
+    if suffix not in settings.publication.languages:
+        raise UsageError(f"this site has no language {suffix!r}; it has {', '.join(settings.publication.languages)}")
+    path = settings.root / kind / year / f"{name}.{suffix}.md"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise UsageError(f"{path} exists already; choose another title, or edit that file") from None
+    click.echo(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def _below(path: Path, wanted: Sequence[Path]) -> bool:
+    return not wanted or any(path.resolve().is_relative_to(folder) for folder in wanted)
+
+
+def _as_dict(finding: Finding) -> dict[str, object]:
+    return {
+        "rule": finding.rule,
+        "severity": finding.gravity.value,
+        "path": finding.place.path,
+        "line": finding.place.line,
+        "column": finding.place.column,
+        "message": finding.message,
+        "fix": finding.fix,
+    }
+
+
+def _print_findings(findings: Sequence[Finding], blocking: int) -> None:
+    for finding in findings:
+        blocks = finding.gravity is Gravity.BLOCK
+        click.echo(click.style("blocks  " if blocks else "advice  ", fg="red" if blocks else "yellow") + str(finding))
+    click.echo(f"{blocking} blocking, {len(findings) - blocking} to consider" if findings else "nothing to mend")

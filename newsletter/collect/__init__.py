@@ -1,0 +1,1 @@
+"""What a month can be made of: one module per kind of source."""

@@ -1,0 +1,145 @@
+"""What the scheduler's bells mean: poll, remind, distribute, retry. Each may be called at any time, however often.
+
+Which month is due is decided by ``schedule.due`` from the clock and the store; that nothing happens twice is decided
+by the store's unique keys.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from newsletter import pipeline, schedule
+from newsletter.collect.feeds import FeedState, fetch_feed
+from newsletter.deliver.engine import send_notices
+from newsletter.errors import ConflictError, NewsletterError
+from newsletter.model import MailingState, Notice
+from newsletter.render.mail import render_notice
+from newsletter.store import feeds, mailings, notices
+
+if TYPE_CHECKING:
+    from threading import Event
+
+    from newsletter.app import App
+    from newsletter.collect.feeds import FeedResult
+    from newsletter.model import Mailing, Month, Source
+
+log = structlog.get_logger(__name__)
+
+NOTICE_LIFE: Final = timedelta(days=14)
+SETTLED: Final = frozenset({MailingState.RELEASED, MailingState.SENT, MailingState.CANCELLED})
+
+
+@dataclass(frozen=True, slots=True)
+class Duties:
+    """The scheduler's work on one site; ``stop`` ends a long call soon after the signal."""
+
+    app: App
+    stop: Event
+
+    def poll_feeds(self) -> None:
+        """Fetch every source that may be asked again; one dead feed is a row with its failure, never an error."""
+        for source in self.app.settings.feeds.sources:
+            if self.stop.is_set():
+                return
+            poll(source, self.app)
+
+    def remind(self) -> None:
+        """Tell editors once that the coming month's draft is ready."""
+        app = self.app
+        coming = schedule.reminder_due(
+            app.clock(),
+            app.settings.rule,
+            first_month=app.settings.first_month,
+            settled=self._settled(),
+            days_before=app.settings.schedule.remind_days,
+        )
+        if coming is None:
+            return
+        days = max(0, (coming.at - app.clock()).days)
+        self._tell("reminder-draft-ready", f"draft-ready/{coming.month}", month=coming.month, at=coming.at, days=days)
+
+    def distribute(self) -> None:
+        """Bring every month that is due as far as it may go; what may not go asks an editor."""
+        app = self.app
+        late_after = timedelta(days=app.settings.schedule.max_late_days)
+        for due in schedule.due(
+            app.clock(),
+            app.settings.rule,
+            first_month=app.settings.first_month,
+            settled=self._settled(),
+            max_late=late_after,
+        ):
+            if self.stop.is_set():
+                return
+            if due.late and not self._is_releasing(due.month):
+                self._hold(due.month, "late")
+                continue
+            try:
+                mailing = pipeline.run_month(due.month, app, stop=self.stop.is_set)
+            except ConflictError:
+                raise  # another process is at it: nothing is wrong
+            except NewsletterError as error:
+                self._hold(due.month, "failed", str(error))
+                raise
+            if mailing.state is MailingState.CANDIDATE:
+                self._hold(due.month, "unapproved")
+
+    def retry(self) -> None:
+        """Send the letters of released months whose time has come, then the notices."""
+        app = self.app
+        for mailing in self._mailings():
+            if mailing.state is MailingState.RELEASED and not self.stop.is_set():
+                pipeline.deliver(mailing.month, app, stop=self.stop.is_set)
+        send_notices(app.store, app.relay, publication=app.publication, clock=app.clock, stop=self.stop.is_set)
+
+    def _mailings(self) -> tuple[Mailing, ...]:
+        with self.app.store.read() as tx:
+            return mailings.every(tx)
+
+    def _settled(self) -> frozenset[Month]:
+        return frozenset(m.month for m in self._mailings() if m.state in SETTLED)
+
+    def _is_releasing(self, month: Month) -> bool:
+        """A release that was begun is finished however late: some readers may have seen its page."""
+        return any(m.month == month and m.state is MailingState.RELEASING for m in self._mailings())
+
+    def _hold(self, month: Month, reason: str, detail: str = "") -> None:
+        log.warning("held", month=str(month), reason=reason)
+        self._tell("reminder-held", f"held/{month}/{reason}", month=month, reason=reason, detail=detail)
+
+    def _tell(self, template: str, key: str, **values: object) -> None:
+        """One notice for each editor; the key makes it one, however often the bell rings."""
+        app = self.app
+        now = app.clock()
+        language = app.publication.first_language
+        subject, text = render_notice(template, language, values, app.publication, app.templates)
+        with app.store.begin() as tx:
+            for editor in app.settings.editors.addresses:
+                notices.post(
+                    tx,
+                    Notice(
+                        key=f"{key}/{editor}",
+                        recipient=editor,
+                        subject=subject,
+                        text=text,
+                        created=now,
+                        expires=now + NOTICE_LIFE,
+                    ),
+                )
+
+
+def poll(source: Source, app: App) -> FeedResult:
+    """Fetch one source into the store: entries, validators for the next time, and the failure if there was one."""
+    with app.store.read() as tx:
+        known = feeds.state(tx, source.id)
+    state = FeedState(**known) if known else FeedState()
+    result = fetch_feed(source, state, app.feed_limits, app.clock())
+    with app.store.begin() as tx:
+        feeds.save(tx, result, app.clock())
+    if result.failure:
+        log.warning("feed failed", source=source.id, reason=result.failure.reason)
+    return result

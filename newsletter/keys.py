@@ -1,0 +1,97 @@
+"""Keyed tokens and identifiers: pure, given the keys, and imported without a database or a network.
+
+A token carries the number of the key that made it, so that a new key can be put into use without breaking the links
+of letters that were sent long ago: keys for unsubscribing never retire (design section 5).
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Final
+
+from newsletter.errors import LinkError
+from newsletter.model import TOKEN_LENGTH, SubscriberId
+
+SECRET_BYTES: Final = 32
+MAX_KEY_ID: Final = 255
+MAX_SUBSCRIBER_ID: Final = 2**63 - 1  # what a signed 64-bit column holds
+
+# Key number (1 byte), subscriber (8), the first half of an HMAC-SHA256 (16): 25 bytes, which are 34 characters.
+ID_BYTES: Final = 8
+MAC_BYTES: Final = 16
+TOKEN: Final = re.compile(rf"[A-Za-z0-9_-]{{{TOKEN_LENGTH}}}", re.ASCII)
+MAILING_NAME: Final = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class LinkKeys:
+    """The secrets behind links: key number (0 to 255) -> 32 bytes; ``current`` is the number that makes new tokens."""
+
+    current: int
+    secrets: dict[int, bytes] = field(repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse keys that could not be used: ValueError, without showing a secret."""
+        for number, secret in self.secrets.items():
+            if not 0 <= number <= MAX_KEY_ID:
+                raise ValueError(f"link key {number}: its number must be from 0 to {MAX_KEY_ID}")
+            if len(secret) != SECRET_BYTES:
+                raise ValueError(f"link key {number}: has {len(secret)} bytes, but needs {SECRET_BYTES}")
+        if self.current not in self.secrets:
+            raise ValueError(f"link key {self.current} is to make new links, but there is no such key")
+
+    @property
+    def oldest(self) -> bytes:
+        """The secret with the lowest number: it stays the same when a key is added."""
+        return self.secrets[min(self.secrets)]
+
+
+def unsubscribe_token(keys: LinkKeys, subscriber: SubscriberId) -> str:
+    """The personal part of ``/u/<token>``: TOKEN_LENGTH characters of A-Z, a-z, 0-9, - and _."""
+    payload = bytes([keys.current]) + _id_bytes(subscriber)
+    return urlsafe_b64encode(payload + _unsubscribe_mac(keys.secrets[keys.current], payload)).decode().rstrip("=")
+
+
+def read_unsubscribe_token(keys: LinkKeys, token: str) -> SubscriberId:
+    """Whom a token belongs to; LinkError for everything that we did not make ourselves."""
+    if not TOKEN.fullmatch(token):
+        raise LinkError("this link is not complete; copy the whole of it from the letter")
+    raw = urlsafe_b64decode(token + "=" * (-len(token) % 4))
+    payload, mac = raw[:-MAC_BYTES], raw[-MAC_BYTES:]
+    secret = keys.secrets.get(payload[0])
+    expected = _unsubscribe_mac(secret or bytes(SECRET_BYTES), payload)
+    # The last character holds four bits that mean nothing: only the spelling that we print is accepted.
+    canonical = urlsafe_b64encode(raw).decode().rstrip("=") == token
+    if not hmac.compare_digest(mac, expected) or secret is None or not canonical:
+        raise LinkError("this link was not made by us, or it was changed on its way")
+    return SubscriberId(int.from_bytes(payload[1:], "big"))
+
+
+def message_id(keys: LinkKeys, mailing: str, subscriber: SubscriberId, domain: str) -> str:
+    """The Message-ID, in its angle brackets, of one mailing (``2026-10.0``) to one subscriber.
+
+    The same arguments always give the same identifier, also after a key was added, so that a letter repeated after
+    a crash can be recognised as the same one. Nobody can tell from it whose letter it is.
+    """
+    if not MAILING_NAME.fullmatch(mailing):
+        raise ValueError(f"{mailing!r} cannot stand in a Message-ID; use letters, digits, hyphens and single dots")
+    seen = b"message-id\0" + mailing.encode() + b"\0" + _id_bytes(subscriber)
+    return f"<{mailing}.{_mac(keys.oldest, seen).hex()}@{domain}>"
+
+
+def _id_bytes(subscriber: SubscriberId) -> bytes:
+    if not 0 <= subscriber <= MAX_SUBSCRIBER_ID:
+        raise ValueError(f"subscriber {subscriber}: the number must be from 0 to {MAX_SUBSCRIBER_ID}")
+    return subscriber.to_bytes(ID_BYTES, "big")
+
+
+def _unsubscribe_mac(secret: bytes, payload: bytes) -> bytes:
+    return _mac(secret, b"unsubscribe\0" + payload)
+
+
+def _mac(secret: bytes, message: bytes) -> bytes:
+    return hmac.digest(secret, message, sha256)[:MAC_BYTES]

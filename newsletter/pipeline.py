@@ -1,0 +1,379 @@
+"""collect -> compose -> render -> publish -> deliver: the only file that knows the order of the stages.
+
+``run_month`` is the main job. It may be called at any time, any number of times, from any number of processes: what
+was done stays done, and the store's rows say what comes next.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, time
+from email import message_from_bytes, policy
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+from newsletter import schedule
+from newsletter.checks import check_content
+from newsletter.collect.editions import REPORT_JSON, past_editions, read_editions
+from newsletter.collect.files import collect_files
+from newsletter.compose import compose
+from newsletter.deliver.engine import deliver_due
+from newsletter.deliver.message import as_sent, compile_variant, edition_digest
+from newsletter.errors import ConfigError, ConflictError, ContentError
+from newsletter.handling import Gate, for_audience, forbidden_phrases
+from newsletter.model import (
+    PUBLIC_AUDIENCE,
+    DeliveryState,
+    Gravity,
+    MailingState,
+    Status,
+    SubscriberState,
+    report_path,
+)
+from newsletter.publish.archive import publish
+from newsletter.publish.editions import edition_files, export_edition, manifest_of
+from newsletter.render.mail import render_report
+from newsletter.render.site import Site
+from newsletter.render.web import render_site
+from newsletter.store import deliveries, feeds, mailings, subscribers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from newsletter.app import App
+    from newsletter.deliver.engine import Progress, Tally
+    from newsletter.model import (
+        Collected,
+        CompiledVariant,
+        Finding,
+        Language,
+        Mailing,
+        Month,
+        Publication,
+        PublishedEdition,
+        Report,
+        Variant,
+    )
+    from newsletter.publish.archive import Published
+    from newsletter.render.site import Page
+
+log = structlog.get_logger(__name__)
+
+# Once here, a mailing's bytes are decided: preparing again continues it instead of making another.
+DECIDED: Final = frozenset({MailingState.RELEASING, MailingState.RELEASED, MailingState.SENT, MailingState.CANCELLED})
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One month as it would leave now: the letters of every language, and what an editor should know about it."""
+
+    month: Month
+    variants: tuple[Variant, ...]
+    compiled: tuple[CompiledVariant, ...]
+    collected: Collected
+    findings: tuple[Finding, ...]
+
+    @property
+    def digest(self) -> str:
+        """The edition's digest: what an approval is bound to."""
+        return edition_digest(self.compiled)
+
+
+def run_month(
+    month: Month, app: App, *, stop: Callable[[], bool] = lambda: False, progress: Progress = lambda _: None
+) -> Mailing:
+    """Bring the month's report as far as it may go: to the wait for approval, or to the last letter that is due."""
+    mailing = prepare(month, app)
+    if waits_for_approval(mailing, app):
+        log.info("waits for approval", month=str(month), digest=mailing.digest)
+        return mailing
+    release(mailing, app)
+    deliver(month, app, stop=stop, progress=progress)
+    return current(month, app)
+
+
+# --- collect, compose, render -----------------------------------------------------------------
+
+
+def gather(app: App, month: Month | None = None) -> tuple[Collected, tuple[Finding, ...], tuple[PublishedEdition, ...]]:
+    """Everything that a report may be composed of, advice about it, and the editions released before.
+
+    Feed entries come with a ``month`` only: those that were first seen shortly before it, and later.
+
+    Raises:
+        ContentError: some file has a fault that blocks; all faults of all files at once.
+    """
+    collected, findings = collect_files(app.root, app.publication.languages)
+    findings += check_content(collected, app.publication)
+    if blocking := [f for f in findings if f.gravity is Gravity.BLOCK]:
+        raise ContentError(blocking)
+    editions = read_editions(app.editions_folder)
+    followed = _from_store(app, month) if month else {}
+    collected = replace(collected, past=past_editions(editions), sources=app.settings.feeds.sources, **followed)
+    return collected, findings, editions
+
+
+def draft(month: Month, app: App, *, date: datetime | None = None) -> Draft:
+    """The month as it would leave now, dated ``date`` (unless given, the moment it is due); stores and sends nothing.
+
+    Raises:
+        ContentError: as ``gather``.
+        HandlingError: something rendered holds what its readers may not see.
+    """
+    collected, findings, editions = gather(app, month)
+    variants = tuple(
+        render_report(
+            compose(month, collected, audience=PUBLIC_AUDIENCE, language=language, publication=app.publication),
+            app.publication,
+            app.templates,
+        )
+        for language in app.publication.languages
+    )
+    gate = _gate(collected, [e for e in editions if e.month != month])
+    for variant in variants:
+        for part in ("subject", "text", "html"):
+            gate.check(f"{month} {variant.report.language} {part}", getattr(variant, part))
+        gate.check(f"{month} {variant.report.language} data", _report_json(variant.report))
+    compiled = tuple(
+        compile_variant(
+            variant,
+            app.publication,
+            date=date or planned_date(month, app),
+            logo=_logo(app),
+            archived_at=app.publication.url(report_path(variant.report.language, month)),
+        )
+        for variant in variants
+    )
+    return Draft(month, variants, compiled, collected, findings)
+
+
+def prepare(month: Month, app: App) -> Mailing:
+    """Freeze the month's candidate in the store, or return the one whose bytes are decided already.
+
+    Other bytes than before void an approval; the same bytes change nothing.
+    """
+    mailing = _find(month, app)
+    if mailing and mailing.state in DECIDED:
+        return mailing
+    now = app.clock()
+    # A report that is late is dated when it was first prepared: a date weeks ago looks like spam to receivers.
+    made = draft(month, app, date=max(planned_date(month, app), mailing.created if mailing else now))
+    with app.store.begin() as tx:
+        return mailings.save_candidate(
+            tx,
+            month,
+            made.digest,
+            made.compiled,
+            report_json={(v.report.audience, v.report.language): _report_json(v.report) for v in made.variants},
+            entry_keys=tuple(dict.fromkeys(key for v in made.variants for key in v.report.entry_keys)),
+            failures=[str(failure) for failure in made.collected.failures],
+            now=now,
+        )
+
+
+def approve(month: Month, app: App, *, digest: str, by: str) -> Mailing:
+    """Record that ``by`` approves exactly these bytes; ConflictError when the candidate has others by now."""
+    with app.store.begin() as tx:
+        return mailings.approve(tx, month, digest, by=by, now=app.clock())
+
+
+# --- publish, release -------------------------------------------------------------------------
+
+
+def publish_archive(app: App) -> Published:
+    """Build the archive from files alone: articles, editions, templates, settings. Mails nothing."""
+    collected, _, editions = gather(app)
+    articles = tuple(a for a in for_audience(collected.articles, PUBLIC_AUDIENCE) if a.status is not Status.DRAFT)
+    pages = render_site(Site(app.publication, articles, editions), app.templates)
+    return publish(_gated(pages, _gate(collected, editions)), app.settings.archive_folder)
+
+
+def release(mailing: Mailing, app: App) -> Mailing:
+    """Publish the month, then release it: one letter for each active subscriber, written in one transaction.
+
+    From the first step on the bytes are decided. Killed anywhere, the next call goes on; a second process finds the
+    work done. Raises RefusedError when the mailing may not be released.
+    """
+    if mailing.state in (MailingState.RELEASED, MailingState.SENT):
+        return mailing
+    with app.store.begin() as tx:
+        if not mailings.begin_release(tx, mailing.month, mailing.digest, app.clock()):
+            raise ConflictError(f"the report of {mailing.month} changed meanwhile; look at it again")
+        compiled = mailings.variants(tx, mailing.id)
+        reports = mailings.reports(tx, mailing.id)
+    mailing = current(mailing.month, app)
+    _export(mailing, compiled, {key[1]: REPORT_JSON.validate_json(text) for key, text in reports.items()}, app)
+    publish_archive(app)
+    with app.store.begin() as tx:
+        letters = mailings.release(tx, mailing, app.clock())
+    log.info("released", month=str(mailing.month), digest=mailing.digest, letters=letters)
+    return current(mailing.month, app)
+
+
+def deliver(
+    month: Month, app: App, *, stop: Callable[[], bool] = lambda: False, progress: Progress = lambda _: None
+) -> Tally:
+    """Send the letters of a released month that are due now; ConflictError when another process is sending."""
+    mailing = current(month, app)
+    return deliver_due(
+        app.store,
+        mailing,
+        app.relay,
+        keys=app.keys,
+        publication=app.publication,
+        clock=app.clock,
+        stop=stop,
+        progress=progress,
+        rng=app.chance,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a month stands: its mailing, its letters by state, the sources that failed when it was prepared."""
+
+    mailing: Mailing
+    letters: dict[DeliveryState, int]
+    failures: tuple[str, ...]
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether every letter has come to an end."""
+        return self.mailing.state is MailingState.SENT
+
+    def as_dict(self) -> dict[str, object]:
+        """For machines: the edition's digest, the state, and a count for each delivery state by its name."""
+        return {
+            "month": str(self.mailing.month),
+            "edition": self.mailing.digest,
+            "state": self.mailing.state.value,
+            "approved_by": self.mailing.approved_by,
+            "released": self.mailing.released.isoformat() if self.mailing.released else None,
+            "failures": list(self.failures),
+            **{state.value: count for state, count in self.letters.items()},
+        }
+
+
+def standing(month: Month, app: App) -> Standing:
+    """Where a month stands; ConflictError when nothing was prepared."""
+    mailing = current(month, app)
+    with app.store.read() as tx:
+        return Standing(mailing, deliveries.tally(tx, mailing.id), mailings.failures(tx, mailing.id))
+
+
+def standings(app: App) -> tuple[Standing, ...]:
+    """Every month that was prepared, oldest first."""
+    with app.store.read() as tx:
+        months = [mailing.month for mailing in mailings.every(tx)]
+    return tuple(standing(month, app) for month in months)
+
+
+def letters_to_send(mailing: Mailing, app: App) -> int:
+    """How many people a ``send`` would write to now: those still waiting, or every active subscriber."""
+    with app.store.read() as tx:
+        if mailing.state in (MailingState.RELEASED, MailingState.SENT):
+            letters = deliveries.tally(tx, mailing.id)
+            return letters[DeliveryState.PENDING] + letters[DeliveryState.DEFERRED]
+        return subscribers.count_by_state(tx)[SubscriberState.ACTIVE]
+
+
+def waits_for_approval(mailing: Mailing, app: App) -> bool:
+    """Whether somebody has to approve exactly this digest first."""
+    return app.settings.schedule.approval and mailing.state is MailingState.CANDIDATE
+
+
+def current(month: Month, app: App) -> Mailing:
+    """The mailing of a month as it stands; ConflictError when nothing was prepared."""
+    mailing = _find(month, app)
+    if mailing is None:
+        raise ConflictError(f"nothing is prepared for {month}; run: newsletter send {month}")
+    return mailing
+
+
+# --- the letter -------------------------------------------------------------------------------
+
+
+def letter_parts(letter: bytes) -> tuple[str, str]:
+    """The HTML and the text of a letter, decoded, with line ends as files have them."""
+    message = message_from_bytes(letter, policy=policy.default)
+    html, text = (message.get_body((kind,)) for kind in ("html", "plain"))
+    if html is None or text is None:
+        raise AssertionError("a compiled letter has both parts")
+    return html.get_content(), text.get_content()
+
+
+def mail_domain(publication: Publication) -> str:
+    """The domain that our Message-IDs are of: the sender's."""
+    return publication.from_address.rpartition("@")[2]
+
+
+def planned_date(month: Month, app: App) -> datetime:
+    """When the month's report is due: the date on drafts, whatever the day on which they are made."""
+    return schedule.slot(app.settings.rule, month)
+
+
+# --- inside -----------------------------------------------------------------------------------
+
+
+def _find(month: Month, app: App) -> Mailing | None:
+    with app.store.read() as tx:
+        return mailings.get(tx, month)
+
+
+def _from_store(app: App, month: Month) -> dict[str, Any]:
+    """Feed entries and failures; a site whose database was never made has none."""
+    if not app.has_store():
+        return {}
+    since = datetime.combine(month.shift(-1).first_day, time(), UTC)
+    with app.store.read() as tx:
+        return {"entries": feeds.entries(tx, since=since), "failures": feeds.failures(tx)}
+
+
+def _logo(app: App) -> bytes | None:
+    """The site's logo, the one image that a mail may carry."""
+    if app.publication.logo is None:
+        return None
+    path = app.root / app.publication.logo
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"publication.logo: {path} cannot be read: {error.strerror}") from error
+
+
+def _report_json(report: Report) -> str:
+    return REPORT_JSON.dump_json(report).decode()
+
+
+def _gate(collected: Collected, editions: Iterable[PublishedEdition]) -> Gate:
+    told = [data.decode() for edition in editions for name, data in edition.files.items() if name.endswith(".html")]
+    return Gate(forbidden_phrases(collected, PUBLIC_AUDIENCE, told=told))
+
+
+def _gated(pages: Iterable[Page], gate: Gate) -> Iterator[Page]:
+    for page in pages:
+        gate.check(page.path, page.content.decode("utf-8", "replace"))
+        yield page
+
+
+def _export(
+    mailing: Mailing, compiled: Iterable[CompiledVariant], reports: Mapping[Language, Report], app: App
+) -> None:
+    """Write the edition's folder, unless it stands there already."""
+    files = {}
+    for variant in compiled:
+        letter = as_sent(variant)
+        html, text = letter_parts(letter)
+        files[variant.language] = edition_files(variant.language, reports[variant.language], html, text, letter)
+    # The chain is in the order of release: a month that an editor held may come after the next one.
+    earlier = sorted(read_editions(app.editions_folder), key=lambda edition: edition.released)
+    manifest = manifest_of(
+        mailing,
+        tuple(compiled),
+        files,
+        previous=earlier[-1].digest if earlier else None,
+        released=mailing.released or app.clock(),
+    )
+    export_edition(
+        app.editions_folder, manifest, {name: data for group in files.values() for name, data in group.items()}
+    )

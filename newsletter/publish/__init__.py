@@ -1,0 +1,1 @@
+"""Writes what ``render`` made: the archive that readers see."""

@@ -1,0 +1,87 @@
+"""A month without releasing it: as files to look at, as one test letter, as every letter made and thrown away."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from newsletter import pipeline
+from newsletter.collect.editions import REPORT_JSON
+from newsletter.deliver.message import address_letter
+from newsletter.deliver.smtp import Session
+from newsletter.keys import message_id, unsubscribe_token
+from newsletter.model import TOKEN_LENGTH, Address, Subscriber, SubscriberId, SubscriberState
+from newsletter.store import subscribers
+
+if TYPE_CHECKING:
+    from newsletter.app import App
+    from newsletter.deliver.smtp import Reply
+    from newsletter.model import CompiledVariant, Language, Month
+    from newsletter.pipeline import Draft
+
+NOBODY: Final = SubscriberId(0)
+NOBODYS_TOKEN: Final = "0" * TOKEN_LENGTH
+
+
+def draft_files(made: Draft, app: App) -> dict[str, bytes]:
+    """The month as files by name: ``2026-10.public.en.html``, ``.txt``, ``.eml`` and ``.json`` for each variant.
+
+    The letter is addressed to the sender, with a personal link that belongs to nobody.
+    """
+    files: dict[str, bytes] = {}
+    sender = Address(app.publication.from_address, app.publication.from_address)
+    for variant, compiled in zip(made.variants, made.compiled, strict=True):
+        letter = address_letter(
+            compiled,
+            Subscriber(id=NOBODY, address=sender, language=compiled.language),
+            token=NOBODYS_TOKEN,
+            message_id=f"<{compiled.digest[:32]}@{pipeline.mail_domain(app.publication)}>",
+            base_url=app.publication.base_url,
+        )
+        html, text = pipeline.letter_parts(letter)
+        name = f"{made.month}.{compiled.audience}.{compiled.language}"
+        files |= {
+            f"{name}.html": html.encode(),
+            f"{name}.txt": text.encode(),
+            f"{name}.eml": letter,
+            f"{name}.json": REPORT_JSON.dump_json(variant.report, indent=2) + b"\n",
+        }
+    return files
+
+
+def send_test(month: Month, address: Address, app: App) -> dict[Language, Reply]:
+    """Send the draft in every language to one address; releases and stores nothing."""
+    made = pipeline.draft(month, app, date=app.clock())
+    replies = {}
+    with Session(app.relay) as session:
+        for compiled in made.compiled:
+            person = Subscriber(id=NOBODY, address=address, language=compiled.language)
+            letter = _letter(compiled, person, made, app, token=NOBODYS_TOKEN)
+            replies[compiled.language] = session.send(app.publication.from_address, address.mailbox, letter)
+    return replies
+
+
+def rehearse(month: Month, app: App) -> tuple[int, int]:
+    """Make the letter of every active subscriber and throw it away: how many there are, and their bytes in all."""
+    made = pipeline.draft(month, app)
+    compiled = {variant.language: variant for variant in made.compiled}
+    letters = size = 0
+    with app.store.read() as tx:
+        for person in subscribers.iterate(tx):
+            if person.state is SubscriberState.ACTIVE:
+                variant = compiled.get(person.language, made.compiled[0])
+                size += len(_letter(variant, person, made, app, token=unsubscribe_token(app.keys, person.id)))
+                letters += 1
+    return letters, size
+
+
+def _letter(compiled: CompiledVariant, person: Subscriber, made: Draft, app: App, *, token: str) -> bytes:
+    domain = pipeline.mail_domain(app.publication)
+    # A test's Message-ID comes from its digest too: a second test of changed content is another mail.
+    name = f"{made.month}.test-{compiled.digest[:12]}"
+    return address_letter(
+        compiled,
+        person,
+        token=token,
+        message_id=message_id(app.keys, name, person.id, domain),
+        base_url=app.publication.base_url,
+    )

@@ -1,0 +1,1 @@
+"""One file per step, named v<number>_<what it does>."""

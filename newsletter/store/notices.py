@@ -1,0 +1,80 @@
+"""The outbox of small mails: written in the transaction that causes them, sent later, each once by its key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import select, update
+
+from newsletter.model import Notice
+from newsletter.store.rows import insert
+from newsletter.store.tables import notice as table
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import Connection, Row
+
+BATCH: Final = 100
+PENDING: Final = "pending"
+SENT: Final = "sent"
+FAILED: Final = "failed"
+EXPIRED: Final = "expired"
+
+
+def post(tx: Connection, notice: Notice) -> bool:
+    """Put a notice into the outbox; False, and nothing changed, when one with this key was posted before."""
+    row = insert(tx, table).values(
+        key=notice.key,
+        recipient=notice.recipient,
+        subject=notice.subject,
+        text=notice.text,
+        created=notice.created,
+        expires=notice.expires,
+        state=PENDING,
+        attempts=0,
+        next_attempt=notice.created,
+        changed=notice.created,
+        reply="",
+    )
+    return tx.execute(row.on_conflict_do_nothing(index_elements=["key"])).rowcount == 1
+
+
+def due(tx: Connection, now: datetime, limit: int = BATCH) -> tuple[Notice, ...]:
+    """At most ``limit`` notices that are to be sent now, oldest first; expired ones are not."""
+    wanted = select(table).where(table.c.state == PENDING, table.c.next_attempt <= now, table.c.expires > now)
+    return tuple(_as_notice(row) for row in tx.execute(wanted.order_by(table.c.created, table.c.key).limit(limit)))
+
+
+def attempts(tx: Connection, key: str) -> int:
+    """How often a notice was tried without success."""
+    return tx.scalar(select(table.c.attempts).where(table.c.key == key)) or 0
+
+
+def sent(tx: Connection, key: str, now: datetime) -> None:
+    """The relay has it."""
+    tx.execute(update(table).where(table.c.key == key).values(state=SENT, changed=now))
+
+
+def failed(tx: Connection, key: str, reply: str, next_attempt: datetime | None, now: datetime) -> None:
+    """It did not leave: it is due again at ``next_attempt``, or never again when that is None."""
+    values: dict[str, Any] = {"state": FAILED} if next_attempt is None else {"next_attempt": next_attempt}
+    waiting = update(table).where(table.c.key == key, table.c.state == PENDING)
+    tx.execute(waiting.values(**values, attempts=table.c.attempts + 1, reply=reply, changed=now))
+
+
+def expire(tx: Connection, now: datetime) -> int:
+    """Give up what is too old to be of use; returns how many."""
+    old = update(table).where(table.c.state == PENDING, table.c.expires <= now)
+    return tx.execute(old.values(state=EXPIRED, changed=now)).rowcount
+
+
+def _as_notice(row: Row[Any]) -> Notice:
+    return Notice(
+        key=row.key,
+        recipient=row.recipient,
+        subject=row.subject,
+        text=row.text,
+        created=row.created,
+        expires=row.expires,
+    )

@@ -1,0 +1,250 @@
+"""The tables. Rules that must always hold are constraints here, not checks before an insert.
+
+Times are kept as UTC and come back aware. Texts of enumerations are the values of the model's enums. What changes here
+needs a migration in ``migrations/versions``; a test compares the two on both databases.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+
+from newsletter.model import DeliveryState, Format, MailingState, SubscriberState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy import Dialect
+    from sqlalchemy.types import TypeEngine
+
+POSTGRESQL: Final = "postgresql"
+SQLITE: Final = "sqlite"
+
+
+class Utc(TypeDecorator[datetime]):
+    """An aware datetime: TIMESTAMPTZ in PostgreSQL, text that sorts in SQLite. A naive one is our bug: ValueError."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """With a zone where the database knows zones."""
+        return dialect.type_descriptor(DateTime(timezone=dialect.name == POSTGRESQL))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """On its way in: UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value} has no time zone; the store keeps moments, not wall clocks")
+        utc = value.astimezone(UTC)
+        return utc if dialect.name == POSTGRESQL else utc.replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  # the interface
+        """On its way out: aware, in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def one_of(column: str, values: Iterable[str]) -> CheckConstraint:
+    """The database refuses a value that the model does not know."""
+    listed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+metadata: Final = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+
+# --- people ---------------------------------------------------------------------------------------------------
+
+subscriber: Final = Table(
+    "subscriber",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),  # random: it stands in logs and links
+    Column("mailbox", Text, nullable=False),
+    Column("typed", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("audience", Text, nullable=False),
+    Column("format", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("created", Utc, nullable=False),
+    Column("changed", Utc, nullable=False),
+    UniqueConstraint("mailbox"),
+    one_of("format", Format),
+    one_of("state", SubscriberState),
+)
+
+consent: Final = Table(
+    "consent",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("subscriber_id", ForeignKey("subscriber.id"), nullable=False, index=True),
+    Column("at", Utc, nullable=False),
+    Column("how", Text, nullable=False),
+    Column("note", Text, nullable=False),
+)
+
+
+# --- what is sent ---------------------------------------------------------------------------------------------
+
+REPORT: Final = "report"
+FIRST: Final = 0  # number 0 is the report itself; errata will count from 1
+
+mailing: Final = Table(
+    "mailing",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("month", Text, nullable=False),
+    Column("kind", Text, nullable=False, default=REPORT),
+    Column("number", Integer, nullable=False, default=FIRST),
+    Column("digest", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("created", Utc, nullable=False),
+    Column("changed", Utc, nullable=False),
+    Column("approved_by", Text),
+    Column("approved", Utc),
+    Column("released", Utc),
+    Column("entries", Text, nullable=False),  # JSON: [[source, guid], ...] that this edition prints
+    Column("failures", Text, nullable=False),  # JSON: ["source: reason", ...] shown on the draft
+    UniqueConstraint("month", "kind", "number"),  # one report a month, whoever tries, however often
+    one_of("state", MailingState),
+)
+
+variant: Final = Table(
+    "variant",
+    metadata,
+    Column("mailing_id", ForeignKey("mailing.id"), primary_key=True),
+    Column("audience", Text, primary_key=True),
+    Column("language", Text, primary_key=True),
+    Column("tlp", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("head", LargeBinary, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("report", Text, nullable=False),  # JSON, as the caller made it
+)
+
+# Literal values, the same in index and queries: only then does SQLite use a partial index.
+OPEN_INDEX: Final = text("state IN ('pending', 'deferred')")
+OPEN: Final = text("delivery.state IN ('pending', 'deferred')")
+
+delivery: Final = Table(
+    "delivery",
+    metadata,
+    Column("mailing_id", ForeignKey("mailing.id"), primary_key=True),
+    Column("subscriber_id", ForeignKey("subscriber.id"), primary_key=True),  # nobody twice
+    Column("audience", Text, nullable=False),  # the subscriber's at release
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_attempt", Utc, nullable=False),
+    Column("changed", Utc, nullable=False),
+    Column("reply", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    one_of("state", DeliveryState),
+    # What is still to do is found in the same time at the first and at the last letter of a million.
+    Index("ix_delivery_open", "mailing_id", "subscriber_id", sqlite_where=OPEN_INDEX, postgresql_where=OPEN_INDEX),
+)
+
+
+# --- sources --------------------------------------------------------------------------------------------------
+
+feed: Final = Table(
+    "feed",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("etag", Text),
+    Column("last_modified", Text),
+    Column("not_before", Utc),
+    Column("gone", Boolean, nullable=False, default=False),
+    Column("moved_to", Text),
+    Column("moved_seen", Integer, nullable=False, default=0),
+    Column("url", Text, nullable=False, default=""),
+    Column("polled", Utc),
+    Column("succeeded", Utc),
+    Column("failing_since", Utc),
+    Column("failure", Text),
+)
+
+feed_entry: Final = Table(
+    "feed_entry",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("source", ForeignKey("feed.source"), nullable=False),
+    Column("guid", Text, nullable=False),
+    Column("link", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("published", Utc),
+    Column("first_seen", Utc, nullable=False),
+    Column("last_seen", Utc, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("tlp", Text, nullable=False),
+    Column("printed_in", Text),
+    Index("ix_feed_entry_unprinted", "first_seen", sqlite_where=text("printed_in IS NULL"),
+          postgresql_where=text("printed_in IS NULL")),
+)  # fmt: skip
+
+# Every guid and every link that an entry ever had leads to it, so that an edited one does not make it new. Keys are
+# hashed: a feed's guid can be longer than an index of PostgreSQL takes.
+feed_identity: Final = Table(
+    "feed_identity",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("entry_id", ForeignKey("feed_entry.id"), nullable=False),
+)
+
+
+# --- the rest -------------------------------------------------------------------------------------------------
+
+notice: Final = Table(
+    "notice",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("recipient", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("created", Utc, nullable=False),
+    Column("expires", Utc, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_attempt", Utc, nullable=False),
+    Column("changed", Utc, nullable=False),
+    Column("reply", Text, nullable=False),
+    one_of("state", ("pending", "sent", "failed", "expired")),
+)
+
+meta: Final = Table(
+    "meta",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("changed", Utc, nullable=False),
+)

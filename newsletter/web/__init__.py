@@ -1,0 +1,1 @@
+"""What answers over HTTP: the archive's files and the pages behind mailed links. Knows no database."""

@@ -1,0 +1,100 @@
+"""The web application: health, mailed links, whatever is added to it, and the archive for everything else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from newsletter.web import unsubscribe
+from newsletter.web.archive import Archive
+from newsletter.web.security import BelowBase, BoundedBody, SameSite, Shield
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import BaseRoute
+
+    from newsletter.web.pages import Pages
+    from newsletter.web.unsubscribe import Leaving
+
+MAX_CONNECTIONS: Final = 500
+MAX_HEAD_BYTES: Final = 16_000
+KEEP_ALIVE_SECONDS: Final = 5
+FINISH_SECONDS: Final = 3  # of the 5 s that a stop may take
+
+
+def build(
+    archive: Path,
+    *,
+    leaving: Leaving,
+    pages: Pages,
+    routes: Sequence[BaseRoute] = (),
+    allowed_hosts: Sequence[str] = ("*",),
+) -> Starlette:
+    """The application. ``archive`` is the published folder, ``routes`` come before it, ``allowed_hosts`` are names.
+
+    Answers below the path of the publication's base address and, for a proxy that takes it off, at the root.
+    """
+    base_url = pages.publication.base_url
+    prefix = urlsplit(base_url).path.rstrip("/")
+
+    def failed(_request: Request, error: Exception) -> Response:
+        return pages.error(error)
+
+    return Starlette(
+        routes=[
+            Route("/healthz", healthy, methods=["GET"]),
+            *unsubscribe.routes(leaving, pages),
+            *pages.routes,
+            *routes,
+            Route("/{path:path}", Archive(archive, prefix=prefix).answer, methods=["GET"]),
+        ],
+        middleware=[
+            Middleware(Shield, answer=pages.error),
+            Middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts), www_redirect=False),
+            Middleware(BelowBase, path=prefix),
+            Middleware(SameSite, base_url=base_url, exempt=(unsubscribe.PREFIX,)),
+            Middleware(BoundedBody),
+        ],
+        exception_handlers={HTTPException: failed},
+    )
+
+
+def server(app: Starlette, *, host: str, port: int) -> uvicorn.Server:
+    """The one-process server, not started; ``run()`` blocks until SIGTERM, SIGINT or ``should_exit``.
+
+    It keeps no access log, since addresses asked for hold personal tokens.
+    """
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            lifespan="off",
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=MAX_CONNECTIONS,
+            h11_max_incomplete_event_size=MAX_HEAD_BYTES,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=FINISH_SECONDS,
+        )
+    )
+
+
+def healthy(_request: Request) -> Response:
+    """The process answers; nothing is said about the database."""
+    return PlainTextResponse("ok\n", headers={"Cache-Control": "no-store"})

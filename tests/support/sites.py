@@ -1,0 +1,75 @@
+"""Whole sites for journeys: made by ``newsletter init``, used through the command line's front door."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from newsletter.cli import run
+
+
+@dataclass
+class Site:
+    """A site's folder, and a person in front of a terminal in it."""
+
+    folder: Path
+    capsys: pytest.CaptureFixture[str]
+    out: str = ""
+    err: str = ""
+    log: list[str] = field(default_factory=list)
+
+    def newsletter(self, *args: str) -> int:
+        """Run a command; what it printed is in ``out`` and ``err``."""
+        self.capsys.readouterr()
+        code = run(args)
+        self.out, self.err = self.capsys.readouterr()
+        return code
+
+    def must(self, *args: str) -> str:
+        """Run a command that has to work; returns its stdout."""
+        assert self.newsletter(*args) == 0, self.err or self.out
+        return self.out
+
+    def json(self, *args: str) -> dict[str, Any]:
+        """The one JSON object that a reading command prints."""
+        parsed: dict[str, Any] = json.loads(self.must(*args, "--json"))
+        return parsed
+
+    def write(self, name: str, text: str) -> Path:
+        """Put a file into the site."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def subscribe(self, *addresses: str, language: str = "en") -> None:
+        """Put people on the list."""
+        rows = "".join(f"{address},{language}\n" for address in addresses)
+        people = self.write("people.csv", f"address,language\n{rows}")
+        self.must("subscribers", "import", str(people), "--consent", "a test")
+
+
+ARTICLE = """---
+title: "{title}"
+date: 2026-10-06
+summary: "About {title}."
+themes: [accounts]
+tlp: {tlp}
+---
+Some words about *{title}*.
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Site:
+    """An empty site with one article in October 2026, current folder and all; nobody has to approve."""
+    assert run(["init", "--empty", str(tmp_path / "site")]) == 0
+    monkeypatch.chdir(tmp_path / "site")
+    monkeypatch.setenv("NEWSLETTER_SCHEDULE_APPROVAL", "false")
+    made = Site(tmp_path / "site", capsys)
+    made.write("articles/2026/first.en.md", ARTICLE.format(title="The first", tlp="CLEAR"))
+    return made
