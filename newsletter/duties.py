@@ -15,7 +15,7 @@ import structlog
 from newsletter import pipeline, schedule
 from newsletter.collect.feeds import FeedState, fetch_feed
 from newsletter.deliver.engine import send_notices
-from newsletter.errors import ConflictError, NewsletterError
+from newsletter.errors import BusyError, NewsletterError
 from newsletter.model import MailingState, Notice
 from newsletter.render.mail import render_notice
 from newsletter.store import feeds, mailings, notices
@@ -59,8 +59,16 @@ class Duties:
         )
         if coming is None:
             return
-        days = max(0, (coming.at - app.clock()).days)
-        self._tell("reminder-draft-ready", f"draft-ready/{coming.month}", month=coming.month, at=coming.at, days=days)
+        with app.store.read() as tx:
+            failures = [str(failure) for failure in feeds.failures(tx)]
+        self._tell(
+            "reminder-draft-ready",
+            f"draft-ready/{coming.month}",
+            month=coming.month,
+            at=coming.at,
+            days=max(0, (coming.at - app.clock()).days),
+            failures=failures,
+        )
 
     def distribute(self) -> None:
         """Bring every month that is due as far as it may go; what may not go asks an editor."""
@@ -80,7 +88,7 @@ class Duties:
                 continue
             try:
                 mailing = pipeline.run_month(due.month, app, stop=self.stop.is_set)
-            except ConflictError:
+            except BusyError:
                 raise  # another process is at it: nothing is wrong
             except NewsletterError as error:
                 self._hold(due.month, "failed", str(error))

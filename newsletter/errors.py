@@ -7,7 +7,8 @@ NewsletterError
 ├── SourceError            an outside source misbehaved (a value after collect) exit 5
 ├── RefusedError           the house rules say no                               exit 4
 │   ├── HandlingError      a TLP rule refused
-│   └── ConflictError      somebody else is at it, or it changed meanwhile
+│   └── ConflictError      it changed meanwhile, or is beyond changing
+│       └── BusyError      another process is at it: worth repeating in a moment
 ├── StoreError             the database cannot be used now                      exit 5
 ├── PublishError           the archive cannot be written now                    exit 5
 ├── DeliveryError          a relay refused us, permanent or not                 exit 5
@@ -69,7 +70,11 @@ class HandlingError(RefusedError):
 
 
 class ConflictError(RefusedError):
-    """Another process holds the lock, or the thing changed since it was looked at."""
+    """The thing changed since it was looked at, or is beyond changing."""
+
+
+class BusyError(ConflictError):
+    """Another process is at it; the same call may work in a moment."""
 
 
 class StoreError(NewsletterError):

@@ -14,6 +14,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from html import unescape
 from itertools import islice, takewhile
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 import comrak
@@ -251,7 +252,7 @@ def _raw_html(text: str, html: str) -> Iterator[Fault]:
     for number, line in enumerate(text.split("\n"), 1):
         for found in _RAW_HTML.finditer(line):
             place = (number, len(line[: found.start()].encode(errors="replace")) + 1)  # comrak counts bytes
-            before = bisect_right(code, (place, place)) - 1
+            before = bisect_right(code, place, key=itemgetter(0)) - 1
             if before < 0 or code[before][1] < place:
                 marks[number] = found[0]
                 break

@@ -19,7 +19,7 @@ import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from newsletter.errors import ConflictError, NewsletterError
+from newsletter.errors import BusyError, NewsletterError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -162,7 +162,7 @@ def _do(steps: Sequence[Callable[[], None]], stop: Event | None = None) -> list[
             break
         try:
             step()
-        except ConflictError as busy:
+        except BusyError as busy:
             log.info("somebody else is at it", job=step.__name__, reason=str(busy))
             failures.append(busy)
         except NewsletterError as error:

@@ -61,7 +61,10 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 # Once here, a mailing's bytes are decided: preparing again continues it instead of making another.
-DECIDED: Final = frozenset({MailingState.RELEASING, MailingState.RELEASED, MailingState.SENT, MailingState.CANCELLED})
+OUT: Final = frozenset({MailingState.RELEASED, MailingState.SENT})
+DECIDED: Final = OUT | {MailingState.RELEASING, MailingState.CANCELLED}
+
+RELEASE_LOCK: Final = "release"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,17 +162,13 @@ def prepare(month: Month, app: App) -> Mailing:
     now = app.clock()
     # A report that is late is dated when it was first prepared: a date weeks ago looks like spam to receivers.
     made = draft(month, app, date=max(planned_date(month, app), mailing.created if mailing else now))
-    with app.store.begin() as tx:
-        return mailings.save_candidate(
-            tx,
-            month,
-            made.digest,
-            made.compiled,
-            report_json={(v.report.audience, v.report.language): _report_json(v.report) for v in made.variants},
-            entry_keys=tuple(dict.fromkeys(key for v in made.variants for key in v.report.entry_keys)),
-            failures=[str(failure) for failure in made.collected.failures],
-            now=now,
-        )
+    try:
+        return _save(made, app, now)
+    except ConflictError:
+        mailing = _find(month, app)
+        if mailing is None or mailing.state not in DECIDED:
+            raise
+        return mailing  # another process went ahead meanwhile: its bytes are the ones
 
 
 def approve(month: Month, app: App, *, digest: str, by: str) -> Mailing:
@@ -193,20 +192,24 @@ def release(mailing: Mailing, app: App) -> Mailing:
     """Publish the month, then release it: one letter for each active subscriber, written in one transaction.
 
     From the first step on the bytes are decided. Killed anywhere, the next call goes on; a second process finds the
-    work done. Raises RefusedError when the mailing may not be released.
+    work done.
+
+    Raises:
+        BusyError: another process is releasing.
+        RefusedError: the mailing may not be released.
     """
-    if mailing.state in (MailingState.RELEASED, MailingState.SENT):
-        return mailing
-    with app.store.begin() as tx:
-        if not mailings.begin_release(tx, mailing.month, mailing.digest, app.clock()):
-            raise ConflictError(f"the report of {mailing.month} changed meanwhile; look at it again")
-        compiled = mailings.variants(tx, mailing.id)
-        reports = mailings.reports(tx, mailing.id)
-    mailing = current(mailing.month, app)
-    _export(mailing, compiled, {key[1]: REPORT_JSON.validate_json(text) for key, text in reports.items()}, app)
-    publish_archive(app)
-    with app.store.begin() as tx:
-        letters = mailings.release(tx, mailing, app.clock())
+    with app.store.lock(RELEASE_LOCK):
+        if current(mailing.month, app).state in OUT:
+            return current(mailing.month, app)
+        with app.store.begin() as tx:
+            if not mailings.begin_release(tx, mailing.month, mailing.digest, app.clock()):
+                raise ConflictError(f"the report of {mailing.month} changed meanwhile; look at it again")
+            compiled = mailings.variants(tx, mailing.id)
+            reports = mailings.reports(tx, mailing.id)
+        _export(mailing, compiled, {key[1]: REPORT_JSON.validate_json(text) for key, text in reports.items()}, app)
+        publish_archive(app)
+        with app.store.begin() as tx:
+            letters = mailings.release(tx, mailing, app.clock())
     log.info("released", month=str(mailing.month), digest=mailing.digest, letters=letters)
     return current(mailing.month, app)
 
@@ -272,7 +275,7 @@ def standings(app: App) -> tuple[Standing, ...]:
 def letters_to_send(mailing: Mailing, app: App) -> int:
     """How many people a ``send`` would write to now: those still waiting, or every active subscriber."""
     with app.store.read() as tx:
-        if mailing.state in (MailingState.RELEASED, MailingState.SENT):
+        if mailing.state in OUT:
             letters = deliveries.tally(tx, mailing.id)
             return letters[DeliveryState.PENDING] + letters[DeliveryState.DEFERRED]
         return subscribers.count_by_state(tx)[SubscriberState.ACTIVE]
@@ -339,6 +342,20 @@ def _logo(app: App) -> bytes | None:
         return path.read_bytes()
     except OSError as error:
         raise ConfigError(f"publication.logo: {path} cannot be read: {error.strerror}") from error
+
+
+def _save(made: Draft, app: App, now: datetime) -> Mailing:
+    with app.store.begin() as tx:
+        return mailings.save_candidate(
+            tx,
+            made.month,
+            made.digest,
+            made.compiled,
+            report_json={(v.report.audience, v.report.language): _report_json(v.report) for v in made.variants},
+            entry_keys=tuple(dict.fromkeys(key for v in made.variants for key in v.report.entry_keys)),
+            failures=[str(failure) for failure in made.collected.failures],
+            now=now,
+        )
 
 
 def _report_json(report: Report) -> str:

@@ -74,6 +74,14 @@ def test_foreign_hosts_are_ascii_everywhere() -> None:
     assert "exämple" not in variant.html + variant.text
 
 
+def test_link_that_nobody_can_open_leaves_its_words() -> None:
+    """A feed's broken address neither stops the month nor becomes a link to nowhere."""
+    item = replace(sample_report().elsewhere[0], link="https://[broken/")
+    variant = letter(elsewhere=(item,))
+    assert item.title in variant.html
+    assert "broken" not in variant.html + variant.text
+
+
 # --- harm -----------------------------------------------------------------
 
 

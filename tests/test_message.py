@@ -259,6 +259,12 @@ def test_a_token_that_does_not_fit_its_slot_is_refused(token):
         address_letter(compiled_variant(), person(1), token=token, message_id=ID, base_url=BASE)
 
 
+def test_a_language_that_is_none_is_refused():
+    """Content-Language holds a language tag."""
+    with pytest.raises(ValueError, match="no language tag"):
+        letter(replace(VARIANT, report=replace(VARIANT.report, language="e")))
+
+
 def test_a_date_without_a_zone_is_refused():
     """Nobody knows which moment it is."""
     with pytest.raises(ValueError, match="no time zone"):

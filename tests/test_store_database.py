@@ -14,11 +14,12 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy.exc import IntegrityError, StatementError
 
 from newsletter.errors import ConfigError, ConflictError, StoreError
 from newsletter.model import SubscriberId, SubscriberState
-from newsletter.store import feeds, meta, schema, subscribers
+from newsletter.store import feeds, meta, migrate, schema, subscribers
 from newsletter.store.database import Store
 from newsletter.store.tables import metadata
 from tests.support.ledger import CONSENT, NOW, add_people, entry, person, record, write_locked
@@ -50,6 +51,19 @@ def test_the_migrations_make_exactly_the_tables_that_the_queries_use(store):
     with store.read() as tx:
         differences = compare_metadata(MigrationContext.configure(tx, opts={"compare_type": True}), metadata)
     assert differences == []
+
+
+def test_the_program_knows_every_revision():
+    """The list that is checked at every start, without Alembic, is the list of the scripts."""
+    scripts = ScriptDirectory.from_config(migrate.configuration())
+    assert tuple(script.revision for script in scripts.walk_revisions())[::-1] == schema.REVISIONS
+
+
+def test_only_an_upgrade_pays_for_alembic():
+    """Its import takes as long as SQLAlchemy's."""
+    code = "import sys, newsletter.store.database; print('alembic' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_the_constraints_are_in_the_database_on_both(store):
@@ -102,7 +116,7 @@ def test_an_upgrade_that_fails_leaves_the_database_as_it_was(empty_database):
     """The whole upgrade is one transaction, tables included."""
 
     def upgrade_and_fail(tx):
-        schema.upgrade(tx)
+        migrate.upgrade(tx)
         raise RuntimeError("power cut")
 
     with closing(empty_database.open()) as store:

@@ -54,11 +54,14 @@ def test_sites_own_template_comes_first(tmp_path: Path) -> None:
 
 def test_reminder_of_a_ready_draft_says_what_to_do() -> None:
     """Month, day of sending, how to look at it and how to approve it."""
-    values = {"month": OCTOBER, "at": datetime(2026, 11, 3, 9, 0, tzinfo=UTC), "days": 5}
+    values = {"month": OCTOBER, "at": datetime(2026, 11, 3, 9, 0, tzinfo=UTC), "days": 5, "failures": []}
     subject, text = render_notice("reminder-draft-ready", EN, values, PUBLICATION, PACKAGED)
     assert subject == "Monthly Security Report: the draft of October 2026 is ready"
     assert "It is due in 5 days, on 3 November 2026, 09:00." in text
     assert "newsletter approve 2026-10" in text
+    assert "could not be used" not in text
+    _, text = render_notice("reminder-draft-ready", EN, values | {"failures": ["cert: dead"]}, PUBLICATION, PACKAGED)
+    assert text.endswith("could not be used; the month goes on without them:\n  cert: dead\n")
     subject, text = render_notice("reminder-draft-ready", FR, values | {"days": 1}, PUBLICATION, PACKAGED)
     assert subject == "Monthly Security Report\u00a0: le projet pour octobre 2026 est prêt"
     assert "Son envoi est prévu dans 1 jour, le 3 novembre 2026, 09:00." in text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import sys
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
@@ -12,15 +13,17 @@ from typing import TYPE_CHECKING
 import click
 
 from newsletter.cli.common import MONTH, json_option, opened_app, print_json
-from newsletter.errors import ConflictError, RefusedError, UsageError
+from newsletter.errors import BusyError, ConflictError, RefusedError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from newsletter.app import App
-    from newsletter.deliver.engine import Tally
+    from newsletter.deliver.engine import Progress, Tally
     from newsletter.model import Mailing, Month
     from newsletter.pipeline import Draft, Standing
+
+WATCH_SECONDS = 1.0
 
 
 @click.command(
@@ -51,7 +54,9 @@ def _advise(made: Draft) -> None:
     for failure in made.collected.failures:
         click.echo(f"source failed  {failure}", err=True)
     if made.findings:
-        click.echo(f"{len(made.findings)} pieces of advice about the content; read them with: newsletter check", err=True)
+        click.echo(
+            f"{len(made.findings)} pieces of advice about the content; read them with: newsletter check", err=True
+        )
 
 
 @click.command(short_help="Build the archive; mail nothing.", epilog="Example: newsletter publish")
@@ -149,10 +154,27 @@ def _send(month: Month, app: App, *, yes: bool, as_json: bool) -> int:
     stop = Event()
     jobs.stop_on_signals(stop)
     with _progress(quiet=as_json) as progress:
-        pipeline.run_month(month, app, stop=stop.is_set, progress=progress)
+        _run_or_watch(month, app, stop, progress)
     standing = pipeline.standing(month, app)
     _print_standing(standing, as_json=as_json)
     return 0 if standing.is_finished else 5
+
+
+def _run_or_watch(month: Month, app: App, stop: Event, progress: Progress) -> None:
+    """Deliver, or wait for another process that does; if that one goes away before the end, go on with its work."""
+    from newsletter import pipeline  # noqa: PLC0415
+
+    watching = False
+    while not stop.is_set():
+        try:
+            pipeline.run_month(month, app, stop=stop.is_set, progress=progress)
+        except BusyError as busy:
+            if not watching:
+                click.echo(f"{busy}; watching", err=True)
+            watching = True
+            time.sleep(WATCH_SECONDS)
+        else:
+            return
 
 
 def _ask(month: Month, mailing: Mailing, app: App) -> None:

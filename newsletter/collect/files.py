@@ -6,7 +6,6 @@ translation that states other facts) is judged when all of them have been read.
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 import unicodedata
@@ -97,7 +96,7 @@ def collect_files(root: Path, languages: tuple[Language, ...]) -> tuple[Collecte
 
 
 def _read_folder(root: Path, kind: str, languages: tuple[Language, ...], findings: list[Finding]) -> Iterator[_File]:
-    for path in _content_paths(root, kind, findings):
+    for path in sorted(_content_paths(root, kind, findings)):
         try:
             name = read_name(path, languages)
             parsed = _parse(kind, _bytes_of(root / path), path, name)
@@ -120,11 +119,11 @@ def _parse(kind: str, data: bytes, path: str, name: Name) -> Parsed[Article] | P
 
 
 def _content_paths(root: Path, kind: str, findings: list[Finding]) -> Iterator[str]:
-    """Every Markdown file below a folder, relative to the site, sorted."""
-    if (root / kind).is_symlink():
+    """Every Markdown file below a folder, relative to the site."""
+    if _file_type(root / kind) == stat.S_IFLNK:
         findings.append(_link(kind))
         return
-    for folder, folders, names in os.walk(root / kind, onerror=lambda error: findings.append(_unlisted(root, error))):
+    for folder, folders, names in os.walk(root / kind, onerror=lambda error: findings.extend(_unlisted(root, error))):
         place = PurePosixPath(Path(folder).relative_to(root))
         folders[:] = sorted(name for name in folders if _is_usable(folder, name, place, findings))
         for name in sorted(names):
@@ -143,10 +142,18 @@ def _is_usable(folder: str, name: str, place: PurePosixPath, findings: list[Find
         shown = name.encode("unicode_escape").decode()
         findings.append(_block("file-name", str(place / shown), "the name holds unprintable characters", "rename it"))
         return False
-    if Path(folder, name).is_symlink():
+    if _file_type(Path(folder, name)) == stat.S_IFLNK:
         findings.append(_link(str(place / name)))
         return False
     return True
+
+
+def _file_type(path: Path) -> int:
+    """What the path itself is (stat.S_IFREG, S_IFLNK ...), not what a link leads to; 0 if nobody can tell."""
+    try:
+        return stat.S_IFMT(path.lstat().st_mode)
+    except OSError:
+        return 0
 
 
 def _bytes_of(path: Path) -> bytes:
@@ -159,15 +166,15 @@ def _bytes_of(path: Path) -> bytes:
 
 
 def _unreadable(path: str, error: OSError) -> Finding:
-    if error.errno == errno.ELOOP:
-        return _link(path)
     fix = "let the user that runs newsletter read it, then check again"
     return _block("file-unreadable", path, f"cannot be read: {error.strerror or error}", fix)
 
 
-def _unlisted(root: Path, error: OSError) -> Finding:
-    path = Path(error.filename or root)
-    return _unreadable(str(path.relative_to(root)) if path.is_relative_to(root) else str(path), error)
+def _unlisted(root: Path, error: OSError) -> Iterator[Finding]:
+    """A folder that is there and cannot be listed; one that is not there is an empty one."""
+    if not isinstance(error, FileNotFoundError):
+        path = Path(error.filename or root)
+        yield _unreadable(str(path.relative_to(root)) if path.is_relative_to(root) else str(path), error)
 
 
 def _link(path: str) -> Finding:
@@ -259,7 +266,7 @@ def _missing_images(root: Path, articles: Iterable[Article]) -> Iterator[Finding
         if article.image is None:
             continue
         picture = (root / article.path).with_name(article.image)
-        if picture.is_symlink() or not picture.is_file():
+        if _file_type(picture) != stat.S_IFREG:
             line = article.lines.get("image", 1)
             message = f"there is no picture {article.image} beside the article"
             yield _block("image-missing", article.path, message, "put it there, or correct the name", line)

@@ -126,7 +126,8 @@ def deliver_due(
         variants = {(item.audience, item.language): item for item in compiled}
         work = Round(store, found, variants, keys, publication, clock, rng)
         with Session(relay) as session:
-            for tally in _deliver_all(work, session, tally, stop):
+            letters = _deliver_all(work, session, tally, stop)
+            for tally in letters:
                 progress(tally)
         with store.begin() as tx:
             is_finished = mailings.finish(tx, mailing.id)

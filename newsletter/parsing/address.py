@@ -11,6 +11,7 @@ from newsletter.model import Address
 MAX_ADDRESS: Final = 254  # RFC 3696 erratum 1690: a path of 256 octets less its brackets
 MAX_LOCAL_PART: Final = 64  # RFC 5321 4.5.3.1.1
 MAX_DOMAIN: Final = 253  # RFC 1035 2.3.4, without the root's dot
+MIN_LABELS: Final = 2  # a name below a top-level domain: readers are not on this machine
 
 _DOT_ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*", re.ASCII)
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
@@ -53,7 +54,7 @@ def _ascii_domain(domain: str, typed: str) -> str:
         labels = domain.lower().encode("idna").decode("ascii").lower().split(".")
     except UnicodeError:
         labels = []
-    if len(labels) < 2 or not all(_LABEL.fullmatch(label) for label in labels) or labels[-1].isdigit():  # noqa: PLR2004  # a top-level domain and one below
+    if len(labels) < MIN_LABELS or not all(_LABEL.fullmatch(label) for label in labels) or labels[-1].isdigit():
         raise ValueError(f"{_shown(typed)}: what follows the @ is no domain; write it like example.org")
     ascii_domain = ".".join(labels)
     if len(ascii_domain) > MAX_DOMAIN:

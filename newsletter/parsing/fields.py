@@ -47,8 +47,8 @@ _WHEN = re.compile(
     re.ASCII,
 )
 _RANGE = re.compile(r"(\d{1,9})(?:\s*[-\u2013]\s*(\d{1,9}))?", re.ASCII)
-_CVE = re.compile(r"CVE-\d{4}-\d{4,19}", re.ASCII)
-_TECHNIQUE = re.compile(r"T\d{4}(?:\.\d{3})?", re.ASCII)
+_CVE = re.compile(r"CVE-\d{4}-\d{4,19}", re.ASCII | re.IGNORECASE)
+_TECHNIQUE = re.compile(r"T\d{4}(?:\.\d{3})?", re.ASCII | re.IGNORECASE)
 _OLD_ADDRESS = re.compile(r"/(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]*/)*(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]*)?", re.ASCII)
 _PICTURE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*\.(?:png|jpe?g|webp|gif|avif)", re.ASCII)
 _DIGEST = re.compile(r"[0-9a-f]{16}", re.ASCII)
@@ -189,12 +189,12 @@ def extent(text: str) -> Extent | None:
 
 def cve(text: str) -> str:
     """CVE-2026-12345."""
-    return _matching(_CVE, text.upper(), "CVE id", "CVE-2026-12345")
+    return _matching(_CVE, text, "CVE id", "CVE-2026-12345").upper()
 
 
 def technique(text: str) -> str:
     """An ATT&CK technique: T1566 or T1566.002."""
-    return _matching(_TECHNIQUE, text.upper(), "ATT&CK technique", "T1566.002")
+    return _matching(_TECHNIQUE, text, "ATT&CK technique", "T1566.002").upper()
 
 
 def digest(text: str) -> str:

@@ -101,7 +101,7 @@ def read_document(data: bytes, faults: Faults) -> Document | None:
 def _decoded(data: bytes, faults: Faults) -> str | None:
     """The text with line feeds alone and without byte order mark; None if it is no clean UTF-8."""
     if len(data) > MAX_FILE_BYTES:
-        message = f"the file has {len(data):,} bytes, {MAX_FILE_BYTES:,} are the limit"
+        message = f"the file has {len(data):,} bytes or more, {MAX_FILE_BYTES:,} are the limit"
         faults.block("file-size", 1, message, "split it, and keep pictures in files of their own")
         return None
     try:

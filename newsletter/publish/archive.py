@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from newsletter.errors import ConflictError, PublishError
+from newsletter.errors import BusyError, PublishError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -68,7 +68,7 @@ def publish(pages: Iterable[Page], folder: Path) -> Published:
     Raises:
         PublishError: nothing more can be written, or something in the folder is not ours. Readers see the old pages,
             or a complete mixture of old and new ones that the next publish finishes.
-        ConflictError: another publish is writing there now.
+        BusyError: another publish is writing there now.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -213,7 +213,7 @@ def _only_writer(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ConflictError(f"another publish is writing into {folder}; wait until it is done") from None
+            raise BusyError(f"another publish is writing into {folder}; wait until it is done") from None
         yield
     finally:
         os.close(descriptor)

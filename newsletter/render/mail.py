@@ -61,8 +61,9 @@ def render_notice(
 ) -> tuple[str, str]:
     """Subject and text of a small mail of ours from ``templates/email/<name>/``.
 
-    ``reminder-draft-ready`` prints ``month`` (Month), ``at`` (the aware datetime of sending) and ``days`` (until
-    then); ``reminder-held`` prints ``month``, ``reason`` ("late", "unapproved" or "failed") and ``detail`` (text).
+    ``reminder-draft-ready`` prints ``month`` (Month), ``at`` (the aware datetime of sending), ``days`` (until then)
+    and ``failures`` (texts); ``reminder-held`` prints ``month``, ``reason`` ("late", "unapproved" or "failed") and
+    ``detail`` (text).
     Raises ConfigError like ``render_report``.
     """
     tools = {"publication": publication, "wrap": wrapped}

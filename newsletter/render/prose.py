@@ -35,10 +35,10 @@ def mail_text(markdown: str, publication: Publication, notes: LinkNotes, *, page
 
 def _letter_tree(markdown: str, publication: Publication, *, page: str, heading_shift: int) -> Element:
     root = parse_fragment(to_html(markdown, heading_shift=heading_shift))
-    _adapt(root)
     for element in root.walk():
-        if href := element.get("href"):
+        if (href := element.get("href")) and not href.startswith("#"):
             element.attributes["href"] = absolute(href, page=page, publication=publication)
+    _adapt(root)
     return root
 
 

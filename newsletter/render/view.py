@@ -9,7 +9,7 @@ from babel import Locale, UnknownLocaleError
 from babel.lists import format_list
 
 from newsletter.model import IncidentStatus, Severity, Tlp, article_path, report_path
-from newsletter.render.addresses import ascii_host, visible_target
+from newsletter.render.addresses import ascii_address, visible_target
 from newsletter.render.charts import figures_view
 from newsletter.render.text import one_line
 from newsletter.render.words import counted, marked
@@ -315,7 +315,7 @@ def _article(item: ArticleItem, publication: Publication, words: Words) -> Artic
 
 
 def _elsewhere(item: ElsewhereItem, words: Words) -> ElsewhereView:
-    url = ascii_host(item.link)
+    url = ascii_address(item.link)
     tongue = _tongue(item.language, words)
     foreign = words.gettext("in %(language)s") % {"language": words.language_name(item.language)}
     also = words.gettext("Also reported by %(sources)s.") % {"sources": _joined(item.also, words)}

@@ -18,7 +18,7 @@ from sqlalchemy import create_engine, event, func, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
-from newsletter.errors import ConfigError, ConflictError, StoreError
+from newsletter.errors import BusyError, ConfigError, StoreError
 from newsletter.store import schema
 from newsletter.store.faults import OUTDATED, explained
 from newsletter.store.tables import POSTGRESQL, SQLITE
@@ -84,10 +84,12 @@ class Store:
 
         All of it is one transaction, and two processes at once do it one after the other.
         """
+        from newsletter.store.migrate import upgrade  # noqa: PLC0415  # Alembic is slow to import, and only we need it
+
         if not self._is_sqlite:
             with self.begin() as connection:
                 connection.execute(select(func.pg_advisory_xact_lock(_lock_number(UPGRADE))))
-                schema.upgrade(connection)
+                upgrade(connection)
             return
         with _os_errors(self.name):
             path = Path(self._url.database or "")
@@ -100,7 +102,7 @@ class Store:
             with explained(self.name):
                 self._use_wal()
             with self.begin() as connection:
-                schema.upgrade(connection)
+                upgrade(connection)
 
     def check(self) -> None:
         """StoreError when the database has not the tables of this version of the program."""
@@ -108,16 +110,16 @@ class Store:
             raise StoreError(f"{self.name} does not exist yet; run: newsletter db upgrade")
         with self.read() as connection:
             found = schema.current(connection)
-        if found is not None and not schema.known(found):
+        if found is not None and found not in schema.REVISIONS:
             raise StoreError(f"{self.name} was made by a newer version of newsletter ({found}); use that version")
-        if found != schema.newest():
+        if found != schema.NEWEST:
             raise StoreError(f"{self.name} {OUTDATED}")
 
     # --- locks
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
-        """Be the only one who does ``name`` on this database; ConflictError at once when somebody else does.
+        """Be the only one who does ``name`` on this database; BusyError at once when somebody else does.
 
         The operating system, or PostgreSQL, releases the lock when its holder dies, however it dies.
         """
@@ -159,7 +161,7 @@ class Store:
             except BlockingIOError as error:
                 file.seek(0)
                 holder = file.read().strip()
-                raise ConflictError(_taken(name, f"process {holder}" if holder else "another process")) from error
+                raise BusyError(_taken(name, f"process {holder}" if holder else "another process")) from error
             file.truncate(0)
             file.write(f"{os.getpid()}\n")
             file.flush()
@@ -176,7 +178,7 @@ class Store:
             with explained(self.name):
                 taken = connection.scalar(select(func.pg_try_advisory_lock(number)))
             if not taken:
-                raise ConflictError(_taken(name, "another process"))
+                raise BusyError(_taken(name, "another process"))
             try:
                 yield
             finally:

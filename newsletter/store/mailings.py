@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import delete, exists, literal, select, update
 
-from newsletter.errors import ConflictError
+from newsletter.errors import BusyError, ConflictError
 from newsletter.model import (
     CompiledVariant,
     DeliveryState,
@@ -94,7 +94,7 @@ def _begin(tx: Connection, month: Month, digest: str, now: datetime) -> Mailing:
     row = insert(tx, table).values(month=str(month), digest=digest, **values)
     done = tx.execute(row.on_conflict_do_nothing(index_elements=["month", "kind", "number"]))
     if not done.rowcount:
-        raise ConflictError(f"another process is preparing the report of {month}; try again")
+        raise BusyError(f"another process is preparing the report of {month}; try again")
     return _required(tx, month)
 
 

@@ -26,7 +26,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from newsletter import pipeline, schedule, subscriptions
-from newsletter.app import App, build_app
+from newsletter.app import App, build_app, set_up_logging
 from newsletter.cli import run as newsletter
 from newsletter.config import load_settings
 from newsletter.duties import Duties
@@ -154,6 +154,7 @@ def run(*, years: int, seed: int) -> dict[str, Any]:
     started = time.monotonic()
     start = datetime(FIRST.year, FIRST.month, 15, 12, tzinfo=ZoneInfo(ZONE)).astimezone(UTC)
     last = FIRST.shift(years * 12 - 1)
+    set_up_logging(verbose=False)
     clock = Clock(start)
     asked: dict[Month, datetime] = {}
     sent_at: dict[str, datetime] = {}

@@ -17,6 +17,7 @@ def upgrade() -> None:
     """Make every table of version 0.1.0."""
     _people()
     _mailings()
+    _deliveries()
     _sources()
     _rest()
 
@@ -90,6 +91,9 @@ def _mailings() -> None:
         sa.ForeignKeyConstraint(["mailing_id"], ["mailing.id"], name="fk_variant_mailing_id"),
         sa.PrimaryKeyConstraint("mailing_id", "audience", "language", name="pk_variant"),
     )
+
+
+def _deliveries() -> None:
     op.create_table(
         "delivery",
         sa.Column("mailing_id", sa.Integer(), nullable=False),

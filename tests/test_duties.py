@@ -1,0 +1,175 @@
+"""The scheduler's work on a real site with a clock that tests set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from newsletter import pipeline, subscriptions
+from newsletter.app import App, build_app
+from newsletter.cli import run as newsletter
+from newsletter.config import load_settings
+from newsletter.duties import Duties
+from newsletter.errors import ContentError, DeliveryError
+from newsletter.model import MailingState, Month
+from newsletter.store import mailings
+from tests.campaigns import years
+from tests.support.mailserver import MailServer
+from tests.support.sites import ARTICLE
+
+OCTOBER = Month(2026, 10)
+BEFORE = datetime(2026, 11, 2, 12, tzinfo=UTC)
+DUE = datetime(2026, 11, 3, 8, 5, tzinfo=UTC)  # the first Tuesday, 09:05 in Zurich
+EDITOR = "security-editors@meridian.example"
+
+
+class Clock:
+    """Shows what a test says."""
+
+    def __init__(self) -> None:
+        self.now = BEFORE
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def app(tmp_path: Path, mailserver: MailServer, clock: Clock) -> Iterator[App]:
+    """A site with one article and one subscriber; October 2026 is its first month."""
+    folder = tmp_path / "site"
+    assert newsletter(["init", "--empty", str(folder)]) == 0
+    article = folder / "articles" / "first.en.md"
+    article.write_text(ARTICLE.format(title="The first", tlp="CLEAR"), encoding="utf-8")
+    made = build_app(load_settings(folder, {"NEWSLETTER_RELAY_PORT": str(mailserver.port)}), clock=clock)
+    made.ready_store()
+    subscriptions.add("ann@people.example", made, language="en", text_format="html", consent="a test")
+    yield made
+    made.close()
+
+
+def tick(app: App) -> None:
+    duties = Duties(app, Event())
+    duties.remind()
+    duties.distribute()
+    duties.retry()
+
+
+def subjects(mailserver: MailServer, recipient: str) -> list[str]:
+    return [str(mail.message["Subject"]) for mail in mailserver.mails_to(recipient)]
+
+
+def test_a_month_that_is_due_and_approved_leaves_once(app: App, clock: Clock, mailserver: MailServer) -> None:
+    pipeline.approve(OCTOBER, app, digest=pipeline.prepare(OCTOBER, app).digest, by="robin")
+    tick(app)
+    assert mailserver.mails_to("ann@people.example") == ()
+    clock.now = DUE
+    for _ in range(3):
+        tick(app)
+    assert len(mailserver.mails_to("ann@people.example")) == 1
+    assert pipeline.current(OCTOBER, app).state is MailingState.SENT
+
+
+def test_editors_hear_once_that_a_draft_is_ready(app: App, mailserver: MailServer) -> None:
+    for _ in range(3):
+        tick(app)
+    assert subjects(mailserver, EDITOR) == ["Monthly Security Report: the draft of October 2026 is ready"]
+
+
+def test_what_nobody_approved_is_held_and_an_editor_asked_once(app: App, clock: Clock, mailserver: MailServer) -> None:
+    clock.now = DUE
+    for _ in range(3):
+        tick(app)
+    assert mailserver.mails_to("ann@people.example") == ()
+    held = [subject for subject in subjects(mailserver, EDITOR) if "is held and needs you" in subject]
+    assert len(held) == 1
+
+
+def test_a_report_that_is_too_late_asks_an_editor_instead_of_leaving(
+    app: App, clock: Clock, mailserver: MailServer
+) -> None:
+    pipeline.approve(OCTOBER, app, digest=pipeline.prepare(OCTOBER, app).digest, by="robin")
+    clock.now = DUE + timedelta(days=8)
+    tick(app)
+    assert mailserver.mails_to("ann@people.example") == ()
+    assert any("is held and needs you" in subject for subject in subjects(mailserver, EDITOR))
+    pipeline.run_month(OCTOBER, app)
+    assert len(mailserver.mails_to("ann@people.example")) == 1
+
+
+def test_a_release_that_was_begun_is_finished_however_late(app: App, clock: Clock, mailserver: MailServer) -> None:
+    """Killed between publishing and the release's transaction: some have read the page, so the letters follow."""
+    mailing = pipeline.prepare(OCTOBER, app)
+    pipeline.approve(OCTOBER, app, digest=mailing.digest, by="robin")
+    with app.store.begin() as tx:
+        assert mailings.begin_release(tx, OCTOBER, mailing.digest, clock())
+    clock.now = DUE + timedelta(days=30)
+    tick(app)
+    assert len(mailserver.mails_to("ann@people.example")) == 1
+
+
+def test_a_fault_in_the_content_sends_nothing_and_tells_the_editors(
+    app: App, clock: Clock, mailserver: MailServer
+) -> None:
+    (app.root / "articles" / "bad.en.md").write_text("---\ntitle: x\n---\n", encoding="utf-8")
+    clock.now = DUE
+    duties = Duties(app, Event())
+    with pytest.raises(ContentError):
+        duties.distribute()
+    duties.retry()
+    (mail,) = mailserver.mails_to(EDITOR)
+    assert "articles/bad.en.md" in mail.message.get_content()
+    assert mailserver.mails_to("ann@people.example") == ()
+
+
+def test_letters_that_were_deferred_are_tried_again_when_their_time_has_come(
+    app: App, clock: Clock, mailserver: MailServer
+) -> None:
+    pipeline.approve(OCTOBER, app, digest=pipeline.prepare(OCTOBER, app).digest, by="robin")
+    clock.now = DUE
+    mailserver.reply_next("450 4.2.0 later")
+    Duties(app, Event()).distribute()
+    tick(app)
+    assert mailserver.mails_to("ann@people.example") == ()
+    clock.now += timedelta(hours=1)
+    tick(app)
+    assert len(mailserver.mails_to("ann@people.example")) == 1
+
+
+def test_a_relay_that_is_away_is_tried_again(app: App, clock: Clock, mailserver: MailServer) -> None:
+    pipeline.approve(OCTOBER, app, digest=pipeline.prepare(OCTOBER, app).digest, by="robin")
+    clock.now = DUE
+    mailserver.stop()
+    with pytest.raises(DeliveryError):
+        Duties(app, Event()).distribute()
+    mailserver.start()
+    tick(app)
+    assert len(mailserver.mails_to("ann@people.example")) == 1
+
+
+def test_a_dead_feed_is_a_line_on_the_draft_and_never_a_failed_month(
+    app: App, clock: Clock, mailserver: MailServer
+) -> None:
+    """The sample's sources are reserved names: none of them can be reached, and no request leaves this machine."""
+    Duties(app, Event()).poll_feeds()
+    tick(app)
+    (reminder,) = mailserver.mails_to(EDITOR)
+    assert "These sources could not be used" in reminder.message.get_content()
+    assert {failure.source for failure in pipeline.draft(OCTOBER, app).collected.failures} == {
+        "advisories", "coordination-centre", "hostile",
+    }  # fmt: skip
+
+
+def test_two_years_of_two_schedulers_with_outages_are_one_report_a_month() -> None:
+    """The whole pipeline under a simulated clock; ``make years`` runs twenty."""
+    result = years.run(years=2, seed=7)
+    assert years.is_good(result), result
+    assert result["outages"] > 0
