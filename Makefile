@@ -18,7 +18,7 @@ run: $(RUN_READY)
 test: $(TEST_READY)
 	@sh scripts/debian-packages.sh
 	$(MAKE) lint
-	$(BIN)/pytest --cov --cov-report=term
+	$(BIN)/pytest -n auto --dist loadfile --cov --cov-report=term
 	@echo "make test: green"
 
 lint: $(TEST_READY)

@@ -49,11 +49,15 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link or image of a Markdown text: its line (1-based in that text) and where it leads."""
+    """A link or image of a Markdown text: its line (1-based in that text) and where it leads.
+
+    ``alt`` is what an image says to those who cannot see it.
+    """
 
     line: int
     target: str
     image: bool = False
+    alt: str = ""
 
     @property
     def is_kept(self) -> bool:
@@ -96,7 +100,9 @@ def to_html(text: str, *, heading_shift: int = 0, id_prefix: str = "") -> str:
 def markdown_links(text: str) -> tuple[Link, ...]:
     """Every link and image of a text that passed ``markdown_faults``, except those of footnotes."""
     html = comrak.render_markdown(_normalised(text), _EXTENSIONS, None, _WITH_POSITIONS)
-    return tuple(Link(int(m[2]), unescape(m[3]), image=m[1] == "img") for m in _LINK.finditer(html))
+    return tuple(
+        Link(int(m[2]), unescape(m[3]), image=m[1] == "img", alt=unescape(m[4] or "")) for m in _LINK.finditer(html)
+    )
 
 
 def heading_ids(text: str) -> frozenset[str]:
@@ -286,7 +292,7 @@ _ANCHOR = re.compile(r'<a href="#[^"]*" aria-label="[^"]*" data-heading-content=
 _HEADING = re.compile(r"(</?h)([1-6])(?=[ >])")
 _HEADING_ID = re.compile(r'<h[1-6] id="([^"]*)"')
 _ID = re.compile(r'(?<= )(?:id="|href="#)')
-_LINK = re.compile(r'<(a|img) data-sourcepos="(\d+):[^"]*" (?:href|src)="([^"]*)"')
+_LINK = re.compile(r'<(a|img) data-sourcepos="(\d+):[^"]*" (?:href|src)="([^"]*)"(?: alt="([^"]*)")?')
 
 _INLINE: Final = {"em", "strong", "del", "code", "a", "sup", "br", "img"}
 _BLOCKS: Final = {"h2", "h3", "h4", "h5", "h6", "p", "ul", "ol", "li", "blockquote", "pre", "hr", "section"}

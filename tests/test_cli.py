@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from pathlib import Path
 
@@ -65,6 +66,11 @@ def test_a_new_site_has_a_month_to_look_at(
     assert names == [f"2026-10.public.{language}.{kind}" for language in ("en", "fr") for kind in kinds]
     assert "A voice is a credential too" in Path("out/2026-10.public.en.html").read_text(encoding="utf-8")
     capsys.readouterr()
+
+
+def test_a_new_site_begins_with_the_month_that_runs(site: Site) -> None:
+    """Nobody is asked about months before the site was there."""
+    assert site.json("config", "show")["schedule.first_month"]["value"] == f"{datetime.now(UTC):%Y-%m}"
 
 
 def test_init_never_writes_into_a_folder_that_holds_something(

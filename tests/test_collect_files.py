@@ -14,6 +14,7 @@ from newsletter.model import Collected, Finding, Gravity, Language
 from newsletter.parsing import DOOR_RULES
 from newsletter.parsing.frontmatter import MAX_FILE_BYTES
 from tests.support.door import ARTICLE, INCIDENT, NOTE, with_lines
+from tests.support.pictures import png
 
 EN, FR = Language("en"), Language("fr")
 REPOSITORY = Path(__file__).parent.parent
@@ -292,14 +293,15 @@ def test_the_picture_of_an_article_stands_beside_it(site: Site):
     """A file, not a link to one."""
     site.article("2026/a.en.md", "image: a.png", "image_alt: A stick")
     expected = (
-        "articles/2026/a.en.md:6: there is no picture a.png beside the article; put it there, or correct the name"
+        "articles/2026/a.en.md:6: the picture a.png does not stand beside the article; "
+        "put it there (the file itself, no link to it), or correct the name"
     )
     assert site.findings() == [f"{expected} [image-missing]"]
     picture = site.put("elsewhere.png", "a picture")
     (site.root / "articles/2026/a.png").symlink_to(picture)
     assert site.findings() == [f"{expected} [image-missing]"]
     (site.root / "articles/2026/a.png").unlink()
-    site.put("articles/2026/a.png", "a picture")
+    (site.root / "articles/2026/a.png").write_bytes(png())
     assert site.findings() == []
 
 

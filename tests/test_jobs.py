@@ -123,9 +123,7 @@ def test_everything_is_done_again_at_every_ring():
 
 def test_no_failure_stops_the_other_steps_or_the_next_ring():
     """A bug gets a reference and a trace in the log, the world's faults one line, and the clock goes on."""
-    diary = Diary(
-        {"remind": ValueError("a bug"), "poll_feeds": StoreError("locked"), "distribute": BusyError("busy")}
-    )
+    diary = Diary({"remind": ValueError("a bug"), "poll_feeds": StoreError("locked"), "distribute": BusyError("busy")})
     with capture_logs() as logs, running(diary, tick=0.05, poll=0.05):
         diary.wait_for(*["retry", "poll_feeds"] * 3)
     told = {entry["job"]: entry for entry in logs if "job" in entry}

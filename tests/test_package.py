@@ -60,7 +60,7 @@ def test_the_wheel_carries_templates_catalogues_migrations_and_the_demos_content
 
 
 def test_a_site_made_from_the_wheel_reports_its_sample_month(empty_environment: Path, tmp_path: Path) -> None:
-    """newsletter init site && cd site && newsletter report 2026-10, with nothing of the checkout in reach."""
+    """Newsletter init site && cd site && newsletter report 2026-10, with nothing of the checkout in reach."""
     python = empty_environment / "bin" / "python"
     where = [str(python), "-c", "import newsletter; print(newsletter.__file__)"]
     assert (

@@ -25,6 +25,8 @@ RULES: Final[dict[str, Rule]] = {
         Rule("translation-stale", _ADVISE, "A translation is of the text as it is now", versions.stale),
         Rule("link-internal-dead", _BLOCK, "Links into the archive lead somewhere", links.dead),
         Rule("link-unusable", _BLOCK, "Links are web, mail or relative addresses; images are ours", links.unusable),
+        Rule("image-words-missing", _ADVISE, "Images in a text have words for who cannot see them", links.wordless),
+        Rule("image-not-shown", _ADVISE, "Images stand in articles: a report tells their words", links.not_shown),
     )
 }
 

@@ -73,6 +73,28 @@ def unusable(collected: Collected, publication: Publication) -> Iterator[Problem
                 yield Problem(text.path, text.line + link.line - 1, message, fix)
 
 
+def wordless(collected: Collected, publication: Publication) -> Iterator[Problem]:
+    """An image may be mere ornament, but then mails and screen readers lose it without a trace."""
+    del publication
+    for text in _texts(collected):
+        for link in text.links():
+            if link.image and not link.alt.strip():
+                message = f"the image {link.target} has no words for those who cannot see it"
+                fix = "write them between the brackets: ![A handwritten label](label.jpg)"
+                yield Problem(text.path, text.line + link.line - 1, message, fix)
+
+
+def not_shown(collected: Collected, publication: Publication) -> Iterator[Problem]:
+    """Only an article has a page that its images stand beside."""
+    del publication
+    articles = {article.path for article in collected.articles}
+    for text in _texts(collected):
+        for link in text.links() if text.path not in articles else ():
+            if link.image:
+                message = f"the image {link.target} is shown nowhere: readers get its words instead"
+                yield Problem(text.path, text.line + link.line - 1, message, "show it in an article and link to that")
+
+
 def _addresses(collected: Collected, publication: Publication) -> frozenset[str]:
     """Pages whose existence depends on content: an article has one in every language, falling back."""
     hidden = {a.slug for a in collected.articles if not may_read(PUBLIC_AUDIENCE, a.tlp)}

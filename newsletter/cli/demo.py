@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import tempfile
 import time
 from contextlib import ExitStack
@@ -12,8 +11,11 @@ from typing import TYPE_CHECKING
 import click
 
 from newsletter.cli.common import print_json, set_up_logging
+from newsletter.errors import ConfigError
 
 if TYPE_CHECKING:
+    import socket
+
     from newsletter.app import App
     from newsletter.demo.sample import Outcome
 
@@ -67,13 +69,12 @@ def demo(*, once: bool, port: int) -> int:
 
 def _listener(port: int) -> socket.socket:
     """The port that was asked for, or a free one when somebody has it."""
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    from newsletter.web.app import listen  # noqa: PLC0415
+
     try:
-        listener.bind((HOST, port))
-    except OSError:
-        listener.bind((HOST, 0))
-    return listener
+        return listen(HOST, port)
+    except ConfigError:
+        return listen(HOST, 0)
 
 
 def _tell(outcome: Outcome, base_url: str, seconds: float) -> None:

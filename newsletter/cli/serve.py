@@ -28,11 +28,12 @@ def serve(*, no_scheduler: bool) -> None:
     """Serve the archive and the unsubscribe page, and run the scheduler, until SIGTERM or Ctrl-C."""
     from newsletter import jobs  # noqa: PLC0415
     from newsletter.duties import Duties  # noqa: PLC0415
-    from newsletter.web.app import server  # noqa: PLC0415
+    from newsletter.web.app import listen, server  # noqa: PLC0415
 
     with opened_app() as app:
         web = app.settings.web
         serving = server(web_app(app), host=web.host, port=web.port)
+        listener = listen(web.host, web.port)
         stop = Event()
         jobs.stop_on_signals(stop)  # uvicorn puts its own handlers above, and raises the signal again at its end
         schedule = app.settings.schedule
@@ -50,9 +51,10 @@ def serve(*, no_scheduler: bool) -> None:
         )
         if not no_scheduler:
             clockwork.start()
-        click.echo(f"serving {app.settings.archive_folder} on http://{web.host}:{web.port}/", err=True)
+        port = listener.getsockname()[1]
+        click.echo(f"serving {app.settings.archive_folder} on http://{web.host}:{port}/", err=True)
         try:
-            serving.run()
+            serving.run(sockets=[listener])
         finally:
             stop.set()
             if not no_scheduler:

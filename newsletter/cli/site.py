@@ -92,8 +92,12 @@ def init(folder: Path, *, empty: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in SITE_FOLDERS:
         (folder / name).mkdir()
-    for name in ("newsletter.toml", "scheduler.py"):
-        shutil.copyfile(packaged(name), folder / name)
+    shutil.copyfile(packaged("scheduler.py"), folder / "scheduler.py")
+    settings = packaged("newsletter.toml").read_text(encoding="utf-8")
+    # The months before are none of the new site's: nobody wants to be asked about each of them.
+    this_month = Month.of(date.today())  # noqa: DTZ011  # the operator's day
+    settings = re.sub(r'(?m)^first_month = "[0-9-]+"', f'first_month = "{this_month}"', settings)
+    (folder / "newsletter.toml").write_text(settings, encoding="utf-8")
     if not empty:
         for name in ("articles", "incidents", "reports"):
             shutil.copytree(packaged(name), folder / name, dirs_exist_ok=True)

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from newsletter.collect.pictures import read_pictures
+from newsletter.collect.regular import regular_bytes
 from newsletter.model import (
     Article,
     Collected,
@@ -83,7 +85,7 @@ def collect_files(root: Path, languages: tuple[Language, ...]) -> tuple[Collecte
     nouns = [file.noun for file in files if file.noun]
     articles = tuple(noun for noun in nouns if isinstance(noun, Article))
     findings += _taken_aliases(articles)
-    findings += _missing_images(root, articles)
+    findings += read_pictures(root, articles)[1]
     collected = Collected(
         articles=articles,
         incidents=tuple(noun for noun in nouns if isinstance(noun, Incident)),
@@ -99,7 +101,7 @@ def _read_folder(root: Path, kind: str, languages: tuple[Language, ...], finding
     for path in sorted(_content_paths(root, kind, findings)):
         try:
             name = read_name(path, languages)
-            parsed = _parse(kind, _bytes_of(root / path), path, name)
+            parsed = _parse(kind, regular_bytes(root / path, MAX_FILE_BYTES), path, name)
         except FieldError as error:
             findings.append(_block(error.rule, path, str(error), error.fix))
         except OSError as error:
@@ -154,15 +156,6 @@ def _file_type(path: Path) -> int:
         return stat.S_IFMT(path.lstat().st_mode)
     except OSError:
         return 0
-
-
-def _bytes_of(path: Path) -> bytes:
-    """A regular file's bytes, at most one more than the limit. Raises OSError, or FieldError for other things."""
-    # NOFOLLOW, since the file may have become a link since we looked; NONBLOCK, since a pipe would keep us waiting.
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise FieldError("this is no regular file", "put a file there, or take it away", "file-kind")
-        return file.read(MAX_FILE_BYTES + 1)
 
 
 def _unreadable(path: str, error: OSError) -> Finding:
@@ -259,14 +252,3 @@ def _taken_aliases(articles: Iterable[Article]) -> Iterator[Finding]:
                 message = f"the old address {alias} is taken by {owner}"
                 line = article.lines.get("aliases", 1)
                 yield _block("alias-taken", article.path, message, "leave it with one of the two", line)
-
-
-def _missing_images(root: Path, articles: Iterable[Article]) -> Iterator[Finding]:
-    for article in articles:
-        if article.image is None:
-            continue
-        picture = (root / article.path).with_name(article.image)
-        if _file_type(picture) != stat.S_IFREG:
-            line = article.lines.get("image", 1)
-            message = f"there is no picture {article.image} beside the article"
-            yield _block("image-missing", article.path, message, "put it there, or correct the name", line)

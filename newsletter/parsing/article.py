@@ -32,9 +32,8 @@ def parse_article(data: bytes, path: str, language: Language) -> Parsed[Article]
         return faults.outcome(None)
     if head.image and not head.image_alt:
         fix = 'add a line like image_alt: "A memory stick with a handwritten label"'
-        faults.block(
-            "field-missing", document.line(("image",)), "the image has no text for those who cannot see it", fix
-        )
+        message = "the image has no text for those who cannot see it"
+        faults.block("image-alt-missing", document.line(("image",)), message, fix)
     if head.updated and head.updated < head.date:
         message = f'"updated" ({head.updated}) comes before "date" ({head.date})'
         faults.block("dates-order", document.line(("updated",)), message, "correct one of the two")

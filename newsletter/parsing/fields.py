@@ -50,7 +50,7 @@ _RANGE = re.compile(r"(\d{1,9})(?:\s*[-\u2013]\s*(\d{1,9}))?", re.ASCII)
 _CVE = re.compile(r"CVE-\d{4}-\d{4,19}", re.ASCII | re.IGNORECASE)
 _TECHNIQUE = re.compile(r"T\d{4}(?:\.\d{3})?", re.ASCII | re.IGNORECASE)
 _OLD_ADDRESS = re.compile(r"/(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]*/)*(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]*)?", re.ASCII)
-_PICTURE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*\.(?:png|jpe?g|webp|gif|avif)", re.ASCII)
+_PICTURE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*\.(?:png|jpe?g|webp|gif)", re.ASCII)
 _DIGEST = re.compile(r"[0-9a-f]{16}", re.ASCII)
 
 
@@ -209,7 +209,7 @@ def old_address(text: str) -> str:
 
 def picture(text: str) -> str:
     """The name of a picture file beside the article; SVG can carry scripts and is not among them."""
-    return _matching(_PICTURE, text, "picture beside the article", "usb-stick.jpg (png, jpg, webp, gif or avif)")
+    return _matching(_PICTURE, text, "picture beside the article", "usb-stick.jpg (png, jpg, webp or gif)")
 
 
 def web_address(text: str) -> str:

@@ -72,14 +72,14 @@ def _article(press: Press, shown: Shown, host: str) -> Entry:
         authors=article.authors or (press.team(shown.page_language),),
         themes=tuple((name, link.text) for name, link in zip(article.themes, shown.themes, strict=True)),
         summary=article.summary,
-        content=_full_text(press, shown),
+        content=_full_text(press, shown, host),
     )
 
 
-def _full_text(press: Press, shown: Shown) -> Markup:
+def _full_text(press: Press, shown: Shown, host: str) -> Markup:
     if shown.withdrawn:
         return Markup(press.render(shown.page_language, "withdrawn.html"))  # noqa: S704 -- our own template
-    return press.html(shown.page_language, shown.article.body)
+    return press.html(shown.page_language, shown.article.body, pictures=host + shown.href)
 
 
 def _report(press: Press, issue: Issue, host: str, report_body: Callable[[Issue], Markup]) -> Entry:

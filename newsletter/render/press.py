@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
+from html import unescape
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -29,6 +30,9 @@ NO_LANGUAGE: Final = "x-default"
 
 LIGHT: Final = {"paper": "#fbfaf7", "wash": "#f3f1ec", "ink": "#1f1d1a", "quiet": "#5b5750", "line": "#d9d5cc"}
 DARK: Final = {"paper": "#16181b", "wash": "#1f2226", "ink": "#e9e6e0", "quiet": "#aba79f", "line": "#3c3f44"}
+
+# As comrak and nh3 write it: the source goes where it was a remote one, quotation marks are escaped inside values.
+_PICTURE: Final = re.compile(r'<img(?: src="[^"]*")?(?: alt="([^"]*)")?(?: title="[^"]*")?>')
 
 # What comrak calls the link from a footnote back to the text: "Back to reference 1".
 _BACK: Final = re.compile(r'(<a\b[^>]* aria-label=")Back to reference')
@@ -69,11 +73,19 @@ class Press:
         """The address to link to, for a path below the base: /en/ is /security/en/ where the base says so."""
         return self.prefix + path
 
-    def html(self, language: Language, text: str, heading_shift: int = 0, id_prefix: str = "") -> Markup:
-        """Markdown as clean HTML on a page of this language; links that begin with a slash count from the base."""
+    def html(
+        self, language: Language, text: str, heading_shift: int = 0, id_prefix: str = "", *, pictures: str = ""
+    ) -> Markup:
+        """Markdown as clean HTML on a page of this language; links that begin with a slash count from the base.
+
+        ``pictures`` is the address of the article that the text's pictures stand beside. Without one their words
+        stand for them, as in a letter: a report may be read when its articles' files have long been others.
+        """
         html = to_html(text, heading_shift=heading_shift, id_prefix=id_prefix)
         if self.prefix:
             html = re.sub(r'(<(?:a|img)\b[^>]*?\s(?:href|src)=")/(?!/)', rf"\g<1>{self.prefix}/", html)
+        # After the base, which the address has in it.
+        html = html.replace('<img src="', f'<img src="{escape(pictures)}') if pictures else _PICTURE.sub(_told, html)
         speech = words(language)
         back = escape(speech.gettext("Back to reference"))
         html = _BACK.sub(rf"\g<1>{back}", html)
@@ -177,3 +189,7 @@ class Press:
         content = self.render(self.publication.first_language, name, **values).encode()
         stem, _, kind = name.partition(".")
         return Page(f"{stem}-{sha256(content).hexdigest()[:12]}.{kind}", content, ASSETS)
+
+
+def _told(picture: re.Match[str]) -> str:
+    return Markup("<em>[{}]</em>").format(unescape(picture[1])) if picture[1] else ""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from babel.dates import format_skeleton
@@ -26,7 +26,7 @@ from newsletter.model import (
 from newsletter.render.words import words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from newsletter.model import Article, Language, Month, Publication, PublishedEdition, Report, Tlp
 
@@ -49,11 +49,15 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Everything that the archive is made of: CLEAR articles in all languages (no drafts), and released editions."""
+    """Everything that the archive is made of: CLEAR articles in all languages (no drafts), and released editions.
+
+    ``pictures`` has the bytes of the articles' pictures by slug and file name.
+    """
 
     publication: Publication
     articles: tuple[Article, ...]
     editions: tuple[PublishedEdition, ...]
+    pictures: Mapping[tuple[str, str], bytes] = field(default_factory=dict)
 
 
 # --- what templates see -----------------------------------------------------------------

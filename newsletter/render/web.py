@@ -19,7 +19,7 @@ from newsletter.render.atom import feed_page
 from newsletter.render.charts import bars
 from newsletter.render.moves import moves, redirect_list, redirect_pages
 from newsletter.render.press import Press
-from newsletter.render.site import INDEXES, LEAVES, Page, refuse_above_clear, shelve
+from newsletter.render.site import ASSETS, INDEXES, LEAVES, Page, refuse_above_clear, shelve
 from newsletter.render.view import letter_view
 from newsletter.render.words import words
 
@@ -50,7 +50,9 @@ def render_site(site: Site, templates: Templates) -> Iterator[Page]:
 
 def _pages(site: Site, press: Press) -> Iterator[Page]:
     shelves = [shelve(site, language, press.prefix) for language in site.publication.languages]
-    leaves = chain.from_iterable(chain(_article_pages(press, shelf), _report_pages(press, shelf)) for shelf in shelves)
+    leaves = chain.from_iterable(
+        chain(_pictures(site, shelf), _article_pages(press, shelf), _report_pages(press, shelf)) for shelf in shelves
+    )
     lists = chain.from_iterable(_list_pages(press, shelf) for shelf in shelves)
     taken: set[str] = set()
     for page in chain([press.stylesheet, press.icon], leaves, lists):
@@ -64,6 +66,14 @@ def _pages(site: Site, press: Press) -> Iterator[Page]:
 
 
 # --- articles -----------------------------------------------------------------
+
+
+def _pictures(site: Site, shelf: Shelf) -> Iterator[Page]:
+    """In every language, where a page shows them: its text may be one that falls back."""
+    slugs = {shown.article.slug for shown in shelf.articles}
+    for (slug, name), content in site.pictures.items():
+        if slug in slugs:
+            yield Page(f"{shelf.language}/articles/{slug}/{name}", content, ASSETS)
 
 
 def _article_pages(press: Press, shelf: Shelf) -> Iterator[Page]:
@@ -89,7 +99,7 @@ def _article_page(press: Press, shelf: Shelf, shown: Shown, *, newer: Shown | No
         shown=shown,
         own_address=own,
         authors=article.authors or (words(language).sentence(press.team(language)),),
-        body=press.html(language, article.body),
+        body=press.html(language, article.body, pictures=shown.href),
         license=article.license or press.publication.license,
         translations=_translations(press, tail, language, shown.languages),
         report_href=press.url(f"/{language}/reports/"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from newsletter.errors import ConfigError
 from newsletter.web import unsubscribe
 from newsletter.web.archive import Archive
 from newsletter.web.security import BelowBase, BoundedBody, SameSite, Shield
@@ -69,6 +71,16 @@ def build(
         ],
         exception_handlers={HTTPException: failed},
     )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens already; port 0 means a free one. ConfigError says why not."""
+    try:
+        return socket.create_server((host, port))
+    except (OSError, OverflowError) as error:
+        raise ConfigError(
+            f"nobody can listen on {host}:{port}: {error}; choose another web.host or web.port"
+        ) from error
 
 
 def server(app: Starlette, *, host: str, port: int) -> uvicorn.Server:

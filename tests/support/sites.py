@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,15 @@ class Site:
         self.must("subscribers", "import", str(people), "--consent", "a test")
 
 
+def stay_at_home(folder: Path) -> None:
+    """Let the site's feeds lie where nothing answers: a test asks no name server, and contacts only loopback."""
+    settings = folder / "newsletter.toml"
+    text = settings.read_text(encoding="utf-8")
+    settings.write_text(
+        re.sub(r'url = "https://[a-z]+\.example\.org/', 'url = "https://127.0.0.1:1/', text), encoding="utf-8"
+    )
+
+
 ARTICLE = """---
 title: "{title}"
 date: 2026-10-06
@@ -68,6 +78,7 @@ Some words about *{title}*.
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Site:
     """An empty site with one article in October 2026, current folder and all; nobody has to approve."""
     assert run(["init", "--empty", str(tmp_path / "site")]) == 0
+    stay_at_home(tmp_path / "site")
     monkeypatch.chdir(tmp_path / "site")
     monkeypatch.setenv("NEWSLETTER_SCHEDULE_APPROVAL", "false")
     made = Site(tmp_path / "site", capsys)

@@ -1,0 +1,200 @@
+"""The demo as its user meets it: mails in the mailbox, pages in the archive, both through our own server."""
+
+from __future__ import annotations
+
+import mailbox
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from urllib.parse import urljoin, urlsplit
+
+import pytest
+from playwright.sync_api import Browser
+
+from newsletter.app import App
+from newsletter.cli.serve import web_app
+from newsletter.demo import mailbox as mailbox_pages
+from newsletter.demo import sample, servers
+from newsletter.model import SubscriberState
+from newsletter.resources import packaged
+from newsletter.subscriptions import everybody
+from tests.support.browser import serious, violations, visiting
+from tests.support.webserver import ask, serving
+
+LINK = re.compile(r'(?:href|src)="([^"#]+)')
+BASE = "http://archive.demo.example"
+
+
+@dataclass
+class Demo:
+    """The demo after its work, served."""
+
+    app: App
+    outcome: sample.Outcome
+    maildir: Path
+    address: str
+
+    def mails(self) -> list[EmailMessage]:
+        """Every mail that arrived."""
+        files = [self.maildir / "new" / name for name in sorted(p.name for p in (self.maildir / "new").iterdir())]
+        return [message_from_bytes(path.read_bytes(), policy=policy.default) for path in files]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    folder = tmp_path_factory.mktemp("demo")
+    (folder / "site").mkdir()
+    with ExitStack() as stack:
+        feeds = stack.enter_context(servers.feed_server(packaged("demo") / "feeds"))
+        port = stack.enter_context(servers.mail_server(folder / "mail"))
+        app = sample.make_site(folder / "site", base_url=BASE, feeds_url=feeds, mail_port=port)
+        stack.callback(app.close)
+        outcome = sample.run(app, folder / "mail")
+        site = web_app(app, lambda pages: mailbox_pages.routes(folder / "mail", pages))
+        yield Demo(app, outcome, folder / "mail", stack.enter_context(serving(site)))
+
+
+def test_every_sample_subscriber_has_exactly_one_mail(demo: Demo) -> None:
+    assert (demo.outcome.subscribers, demo.outcome.delivered) == (25, 25)
+    assert (demo.outcome.duplicates, demo.outcome.missing) == (0, 0)
+    wanted = sorted(person.address.mailbox for person in everybody(demo.app))
+    assert sorted(str(mail["Delivered-To"]) for mail in demo.mails()) == wanted
+
+
+def test_everybody_is_written_to_in_their_language_and_format(demo: Demo) -> None:
+    people = {person.address.mailbox: person for person in everybody(demo.app)}
+    for mail in demo.mails():
+        person = people[str(mail["Delivered-To"])]
+        assert mail["Content-Language"] == person.language
+        assert mail.is_multipart() == (person.format == "html")
+
+
+def test_each_letter_names_its_own_reader_and_nobody_else(demo: Demo) -> None:
+    """One To, one personal link, in the header as in both parts; no other subscriber's address anywhere."""
+    addresses = {person.address.mailbox for person in everybody(demo.app)}
+    tokens = set()
+    for mail in demo.mails():
+        source = mail.as_bytes()
+        assert {address for address in addresses if address.encode() in source} == {str(mail["Delivered-To"])}
+        found = set(re.findall(rf"{BASE}/u/([A-Za-z0-9_-]+)", "".join(_texts(mail)) + str(mail["List-Unsubscribe"])))
+        assert len(found) == 1
+        tokens |= found
+    assert len(tokens) == 25
+
+
+def test_the_hostile_feed_left_no_trace(demo: Demo) -> None:
+    for mail in demo.mails():
+        for text in _texts(mail):
+            assert not re.search(r"<script|onerror|javascript:|<iframe|<form|tracking", text, re.IGNORECASE)
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+@pytest.mark.parametrize("width", [375, 1024])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_a_mail_from_the_demo_opens_without_a_request_and_without_a_barrier(
+    demo: Demo,
+    browser: Browser,
+    language: str,
+    width: int,
+    dark: bool,  # noqa: FBT001  # a parameter of the test
+) -> None:
+    """Zero network requests while rendering, nothing serious that axe knows of, nothing to scroll sideways."""
+    box = mailbox.Maildir(demo.maildir)
+    name = next(
+        key for key in sorted(box.keys()) if box[key]["Content-Language"] == language and box[key].is_multipart()
+    )
+    with visiting(browser, f"{demo.address}/mailbox/{name}/letter", width=width, dark=dark) as (page, visit):
+        # axe-core's landmark rules are for pages; a mail is shown inside one.
+        found = violations(page, disabled_rules=("region", "landmark-one-main"))
+        assert serious(found) == []
+        assert visit.requests == [page.url]
+        assert (visit.errors, visit.outside) == ([], [])
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_every_page_of_the_archive_answers_with_its_policy_and_no_link_is_dead(demo: Demo) -> None:
+    """Every file is asked for through our own server; every internal link of every page is followed."""
+    folder = demo.app.settings.archive_folder
+    pages = [path.relative_to(folder).as_posix() for path in folder.rglob("*.html")]
+    answers: dict[str, int] = {}
+    for page in pages:
+        address = f"{demo.address}/{page.removesuffix('index.html')}"
+        answer = ask(address)
+        assert answer.status == (404 if page == "404.html" else 200), page
+        policy_header = str(answer.headers["Content-Security-Policy"])
+        assert "default-src 'none'" in policy_header
+        assert (
+            page.endswith("as-sent.html")
+            or page.rpartition("/")[2] in ("en.html", "fr.html")
+            or ("unsafe" not in policy_header)
+        )
+        for link in LINK.findall(answer.text):
+            target = urljoin(address, link.replace("&amp;", "&").replace(BASE, demo.address))
+            if target.startswith(demo.address) and "/u/" not in target:
+                answers.setdefault(target, 0)
+    for target in answers:
+        answers[target] = ask(target).status
+    assert len(answers) > 80
+    dead = {urlsplit(target).path: status for target, status in answers.items() if status != 200}
+    assert dead == {}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/en/",
+        "/fr/",
+        "/en/articles/",
+        "/fr/themes/",
+        "/en/2026/",
+        "/en/articles/social-media-dos-and-donts/",
+        "/fr/articles/social-media-dos-and-donts/",
+        "/en/reports/2026-10/",
+        "/fr/reports/2026-10/",
+    ],
+)
+def test_the_archive_served_by_us_is_clean_in_a_browser(demo: Demo, browser: Browser, path: str) -> None:
+    with visiting(browser, demo.address + path, javascript=False) as (_, visit):
+        assert (visit.errors, visit.outside) == ([], [])
+    with visiting(browser, demo.address + path, dark=True) as (page, _):
+        assert [item["id"] for item in violations(page)] == []
+
+
+def test_a_reader_leaves_with_one_button_and_a_robot_that_opens_the_link_changes_nothing(
+    demo: Demo, browser: Browser
+) -> None:
+    mail = demo.mails()[0]
+    reader = str(mail["Delivered-To"])
+    link = demo.address + urlsplit(str(mail["List-Unsubscribe"]).strip("<>")).path
+
+    def state() -> str:
+        return next(person.state for person in everybody(demo.app) if person.address.mailbox == reader)
+
+    for method in ("GET", "HEAD", "GET"):
+        assert ask(link, method=method).status == 200
+    assert state() == SubscriberState.ACTIVE
+    with visiting(browser, link, javascript=False) as (page, visit):
+        assert page.get_by_role("button").count() == 1
+        page.get_by_role("button").click()
+        assert visit.errors == []
+    assert state() == SubscriberState.UNSUBSCRIBED
+
+
+def test_one_click_of_a_mail_program_unsubscribes_without_cookies_or_redirect(demo: Demo) -> None:
+    """RFC 8058: a POST with the body List-Unsubscribe=One-Click, answered with 2xx."""
+    mail = demo.mails()[1]
+    link = demo.address + urlsplit(str(mail["List-Unsubscribe"]).strip("<>")).path
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    for _ in range(2):
+        assert ask(link, method="POST", body=b"List-Unsubscribe=One-Click", headers=form).status == 200
+    person = next(p for p in everybody(demo.app) if p.address.mailbox == str(mail["Delivered-To"]))
+    assert person.state is SubscriberState.UNSUBSCRIBED
+
+
+def _texts(mail: EmailMessage) -> list[str]:
+    return [str(part.get_content()) for part in mail.walk() if part.get_content_maintype() == "text"]
