@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from newsletter import __version__
+from newsletter.collect.editions import EDITIONS
 from newsletter.collect.feeds import FeedLimits
 from newsletter.deliver.smtp import Relay, Tls
 from newsletter.errors import ConfigError
@@ -57,7 +58,7 @@ class App:
     @property
     def editions_folder(self) -> Path:
         """Where released editions are kept as files."""
-        return self.root / "editions"
+        return self.root / EDITIONS
 
     @property
     def keys(self) -> LinkKeys:
@@ -95,7 +96,7 @@ class App:
 
     def ready_store(self) -> None:
         """Make the database of a new site; StoreError when there is one of another version."""
-        if not self.has_store():
+        if not self.has_store() or self.store.is_new():
             self.store.upgrade()
         self.store.check()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 from zoneinfo import ZoneInfo
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         Figures,
         Incident,
         Language,
+        PastEdition,
         Publication,
     )
 
@@ -77,7 +78,7 @@ def compose(
     incidents = _readable_incidents(collected.incidents, audience)
     figures = count_incidents(incidents, month)
     incident_items = _incident_items(month, incidents, collected, reader, order)
-    article_items = _article_items(month, collected.articles, reader, order, publication.full_articles)
+    article_items = _article_items(month, collected, reader, order, publication.full_articles)
     chosen = _choose_entries(month, collected, note, audience, publication)
     labels = [*(i.tlp for i in incident_items), *(a.tlp for a in article_items)]
     return Report(
@@ -96,7 +97,7 @@ def compose(
         articles=article_items,
         elsewhere=_elsewhere_items(chosen, collected, note),
         corrections=note.corrections if note else (),
-        restatements=_restatements(month, figures, collected),
+        restatements=_restatements(month, figures, collected, audience),
         entry_keys=tuple((entry.source, entry.guid) for group in chosen for entry in group),
     )
 
@@ -117,8 +118,9 @@ def _readable_incidents(incidents: Iterable[Incident], audience: Audience) -> tu
 def _incident_items(
     month: Month, incidents: Sequence[Incident], collected: Collected, reader: Reader, order: tuple[str, ...]
 ) -> tuple[IncidentItem, ...]:
-    printed = frozenset().union(*(edition.incident_ids for edition in collected.past if edition.month < month))
-    covered = {edition.month for edition in collected.past if edition.month < month}
+    past = _before(month, collected)
+    printed = frozenset().union(*(edition.incident_ids for edition in past))
+    covered = {edition.month for edition in past}
 
     def belongs(incident: Incident) -> bool:
         if incident.status in NOT_PRINTED or incident.rsit.name == "test":
@@ -156,28 +158,57 @@ def _incident_item(incident: Incident, *, late: bool) -> IncidentItem:
     )
 
 
-def _restatements(month: Month, figures: Figures, collected: Collected) -> tuple[Restatement, ...]:
-    """Past months whose count differs from what the newest edition that printed them said."""
+def _restatements(month: Month, figures: Figures, collected: Collected, audience: Audience) -> tuple[Restatement, ...]:
+    """Past months whose count differs from what the newest edition that printed them said.
+
+    What was printed and has been withheld since is no correction: an edition may have counted it, or may not have.
+    """
+    past = _before(month, collected)
     said: dict[Month, int] = {}
-    for edition in sorted(collected.past, key=lambda e: e.month):
-        if edition.month < month:
-            said.update(edition.counts)
-    return tuple(
-        Restatement(past, said[past], now) for past, now in figures.history if past in said and said[past] != now
-    )
+    for edition in past:
+        said.update(edition.counts)
+    printed = frozenset().union(*(edition.incident_ids for edition in past))
+    strict = {i.id: i for i in collected.incidents if i.counts and not may_read(audience, i.tlp) and i.id in printed}
+    withheld = Counter(i.detected.month for i in strict.values())
+    restated = []
+    for told, now in figures.history:
+        was = said.get(told, now)
+        if was < now:
+            restated.append(Restatement(told, was, now))
+        elif was > now + withheld[told]:
+            restated.append(Restatement(told, was, now + withheld[told]))
+    return tuple(restated)
+
+
+def _before(month: Month, collected: Collected) -> list[PastEdition]:
+    """Editions of earlier months, oldest first."""
+    return sorted((edition for edition in collected.past if edition.month < month), key=lambda e: e.month)
 
 
 # --- articles -----------------------------------------------------------------
 
 
 def _article_items(
-    month: Month, articles: Iterable[Article], reader: Reader, order: tuple[str, ...], full: int
+    month: Month, collected: Collected, reader: Reader, order: tuple[str, ...], full: int
 ) -> tuple[ArticleItem, ...]:
-    strict = {a.slug for a in articles if not may_read(reader.audience, a.tlp)}
-    due = (a for a in articles if a.slug not in strict and a.status is Status.PUBLISHED and Month.of(a.date) == month)
-    chosen = [reader.choose(group) for group in _grouped(due, key=lambda a: a.slug)]
+    strict = {a.slug for a in collected.articles if not may_read(reader.audience, a.tlp)}
+    past = _before(month, collected)
+    covered = {edition.month for edition in past}
+    printed = frozenset().union(*(edition.article_slugs for edition in past))
+    told = {a.slug for a in collected.articles if printed & {a.slug, *a.former_slugs}}
+
+    def belongs(article: Article) -> bool:
+        if article.slug in strict or article.status is not Status.PUBLISHED:
+            return False
+        dated = Month.of(article.date)
+        # Came in after its month was printed: no reader was told of it yet.
+        late = dated < month and dated in covered and article.slug not in told
+        return dated == month or late
+
+    versions = _grouped((a for a in collected.articles if belongs(a)), key=lambda a: a.slug)
+    chosen = [reader.choose(group) for group in versions]
     rank = _ranking(order)
-    chosen.sort(key=lambda a: (rank(a.slug), a.date, a.slug))
+    chosen.sort(key=lambda a: (rank(a.slug), Month.of(a.date) != month, a.date, a.slug))
     return tuple(_article_item(a, full=position < full) for position, a in enumerate(chosen))
 
 

@@ -10,23 +10,25 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import MISSING, dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, Literal, get_origin, get_type_hints
-from urllib.parse import urlsplit
-from zoneinfo import available_timezones
 
 from pydantic import TypeAdapter, ValidationError
 
+from newsletter.config_rules import SQLITE, read_small, without_password, wrong
 from newsletter.errors import ConfigError
-from newsletter.model import SLUG, Month, Publication, Source
+from newsletter.model import Month, Publication, Source
 from newsletter.schedule import Rule, parse_rule
 
 FILE_NAME: Final = "newsletter.toml"
 ENVIRONMENT: Final = "NEWSLETTER_"
 MAX_SETTINGS_BYTES: Final = 1_000_000
+MAX_PASSWORD_BYTES: Final = 4_000
+MAX_CERTIFICATES_BYTES: Final = 10_000_000
 SECRETS: Final = frozenset({"relay.password"})
 
 
@@ -52,7 +54,7 @@ class Editors:
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """The SMTP server that takes our mail."""
+    """The SMTP server that takes our mail. ``ca_file`` is an absolute path once the settings are loaded."""
 
     host: str = "127.0.0.1"
     port: int = 25
@@ -68,7 +70,7 @@ class Relay:
 class StoreSettings:
     """Where the database is: sqlite:///path (relative to the site) or postgresql://user@host/name."""
 
-    url: str = "sqlite:///var/newsletter.db"
+    url: str = field(default="sqlite:///var/newsletter.db", repr=False)  # may hold a password
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +131,8 @@ class Settings(Tables):
     @property
     def store_url(self) -> str:
         """The database's address, with a relative SQLite path made absolute."""
-        prefix = "sqlite:///"
-        if self.store.url.startswith(prefix):
-            return f"{prefix}{self.root / self.store.url.removeprefix(prefix)}"
+        if self.store.url.startswith(SQLITE):
+            return f"{SQLITE}{self.root / self.store.url.removeprefix(SQLITE)}"
         return self.store.url
 
     @property
@@ -150,33 +151,24 @@ def find_site(start: Path) -> Path:
 
 def load_settings(root: Path, environment: Mapping[str, str] = os.environ) -> Settings:
     """The settings of the site in ``root``; every fault at once in one ConfigError, with its line."""
-    path = root / FILE_NAME
-    try:
-        if path.stat().st_size > MAX_SETTINGS_BYTES:
-            raise ConfigError(f"{path}: larger than {MAX_SETTINGS_BYTES:,} bytes; that is no settings file")
-        text = path.read_text(encoding="utf-8")
-        raw = tomllib.loads(text)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: is not TOML: {error}") from error
-    file = SettingsFile(path, text)
-    origins = dict.fromkeys(_keys(raw), FILE_NAME)
-    problems = [file.problem(key, "a secret may not stand here; put it into a file and name that in "
-                             f"{key}_file, or set {_variable(key)}") for key in SECRETS & set(origins)]  # fmt: skip
-    problems += [file.problem(key, f"unknown setting{_nearest(key)}") for key in _unknown(raw)]
-    origins |= _overlay_environment(raw, environment)
-    problems += _read_secret_files(raw, root, origins, file)
-    if problems:
-        raise ConfigError("\n".join(problems))
+    file, raw = _read(root / FILE_NAME)
+    file.tell(_secrets_in(raw))
+    file.tell(_strange(raw))
+    raw.setdefault("publication", {})
+    file.told.extend(_strange_variables(environment))
+    _overlay_environment(raw, environment, file.origins)
+    file.tell(_look_up_files(raw.get("relay", {}), root, file.origins))
     try:
         tables = TypeAdapter(Tables).validate_python(raw)
     except ValidationError as error:
-        raise ConfigError("\n".join(_told(error, file, origins))) from error
-    settings = Settings(**{f.name: getattr(tables, f.name) for f in fields(tables)}, root=root, origins=origins)
-    problems = [file.problem(key, message) for key, message in _nonsense(settings)]
-    if problems:
-        raise ConfigError("\n".join(problems))
+        file.tell(_mistyped(error))
+        _mend(raw, error)
+        tables = TypeAdapter(Tables).validate_python(raw)
+    values = {item.name: getattr(tables, item.name) for item in fields(tables)}
+    settings = Settings(**values, root=root, origins=file.origins)
+    file.tell(wrong(settings))
+    if file.told:
+        raise ConfigError("\n".join(file.told))
     return settings
 
 
@@ -188,37 +180,81 @@ def shown(settings: Settings) -> Iterator[tuple[str, object, str]]:
             key = f"{table.name}.{item.name}"
             value = getattr(values, item.name)
             masked = "(set)" if key in SECRETS and value else value
+            masked = without_password(value) if key == "store.url" else masked
             origin = next((o for k, o in settings.origins.items() if k == key or k.startswith(f"{key}.")), "default")
             yield key, masked, origin
 
 
 @dataclass(frozen=True, slots=True)
 class SettingsFile:
-    """The file's name and text, to say in which line a setting stands."""
+    """The file's name and text, to say in which line a setting stands; and what was told so far.
+
+    ``origins`` tells for ``table.key`` where its value came from; ``told`` are whole messages.
+    """
 
     path: Path
     text: str
+    origins: dict[str, str]
+    told: list[str] = field(default_factory=list)
+    reported: set[str] = field(default_factory=set)
+
+    def tell(self, faults: Iterable[tuple[str, str]]) -> None:
+        """Note the faults, but not of settings that had one in an earlier round: one cause, one message."""
+        before = frozenset(self.reported)
+        for key, message in faults:
+            table, setting = key.partition(".")[0], _setting(key)
+            if not before & {table, setting}:
+                self.told.append(self.problem(key, message))
+                self.reported.add(setting)
 
     def problem(self, key: str, message: str) -> str:
-        """``newsletter.toml:12: relay.port: message``; without a line when the file does not hold the key."""
+        """``newsletter.toml:12: relay.port: message``, or with the variable when the value came from there."""
+        origin = self.origins.get(_setting(key), "")
+        if origin.startswith(ENVIRONMENT):
+            return f"{origin} in the environment: {message}"
         line = self.line_of(key)
         return f"{self.path}:{line}: {key}: {message}" if line else f"{self.path}: {key}: {message}"
 
     def line_of(self, key: str) -> int:
-        """The line that sets ``key`` (``relay.port``, ``feeds.sources.2.id``); 0 when there is none."""
-        *tables, name = key.split(".")
-        wanted = ".".join(part for part in tables if not part.isdigit())
-        skip = next((int(part) for part in tables if part.isdigit()), 0)  # how many tables of that name come before
-        inside = not tables
+        """The line that sets ``key`` (``relay.port``, ``feeds.sources.2.id``), else that of its table; 0 without."""
+        lines: dict[str, int] = {}
+        for name, number in self._lines():
+            lines.setdefault(name, number)
+        while key and key not in lines:
+            key = key.rpartition(".")[0]
+        return lines.get(key, 0)
+
+    def _lines(self) -> Iterator[tuple[str, int]]:
+        table, places = "", Counter[str]()
         for number, line in enumerate(self.text.splitlines(), 1):
-            if header := re.match(r"\s*\[\[?\s*([^\]]+?)\s*\]\]?", line):
-                inside = header[1] == wanted and skip == 0
-                skip -= header[1] == wanted
-                if header[1] == key:
-                    return number
-            elif inside and re.match(rf'\s*"?{re.escape(name)}"?\s*=', line):
-                return number
-        return 0
+            if header := re.match(r"\s*(\[\[?)([^\]]+)\]", line):
+                table = _bare(header[2])
+                yield table, number
+                if header[1] == "[[":
+                    places[table] += 1
+                    table = f"{table}.{places[table] - 1}"
+                    yield table, number
+            elif assignment := re.match(r"""([\w\s."'-]+)=""", line):
+                yield f"{table}.{_bare(assignment[1])}".lstrip("."), number
+
+
+def _bare(key: str) -> str:
+    return re.sub(r"""[\s"']""", "", key)
+
+
+def _setting(key: str) -> str:
+    return ".".join(key.split(".")[:2])
+
+
+def _read(path: Path) -> tuple[SettingsFile, dict[str, Any]]:
+    try:
+        text = read_small(path, MAX_SETTINGS_BYTES).decode()
+        raw = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError(f"{path}: is not TOML: {error}") from error
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    return SettingsFile(path, text, dict.fromkeys(_keys(raw), FILE_NAME)), raw
 
 
 def _keys(raw: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
@@ -229,155 +265,116 @@ def _keys(raw: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
             yield f"{prefix}{name}"
 
 
-def _unknown(raw: Mapping[str, Any]) -> Iterator[str]:
+def _secrets_in(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for key in sorted(SECRETS & set(_keys(raw))):
+        hint = f"put it into a file and name that in {key}_file, or set {_variable(key)}"
+        yield key, f"a secret may not stand here; {hint}"
+    store = raw.get("store")
+    url = store.get("url") if isinstance(store, dict) else None
+    if isinstance(url, str) and without_password(url) != url:
+        yield "store.url", f"a password may not stand here; set the whole address as {_variable('store.url')}"
+
+
+def _strange(raw: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Keys that no table has. Tables below publication (team, themes ...) are free-form mappings."""
     tables = get_type_hints(Tables)
-    for name, values in raw.items():
-        if name not in tables or not isinstance(values, dict):
-            yield name
-            continue
-        known = {f.name for f in fields(tables[name])}
-        yield from (f"{name}.{key}" for key in values if key not in known)
-    for position, source in enumerate(raw.get("feeds", {}).get("sources", ())):
-        known = {f.name for f in fields(Source)}
-        yield from (f"feeds.sources.{position}.{key}" for key in source if key not in known)
+    for name, values in list(raw.items()):
+        if name not in tables:
+            yield name, f"unknown setting{_nearest(name, tables)}"
+        elif not isinstance(values, dict):
+            del raw[name]
+            yield name, f"must be a table; write [{name}] in a line of its own, and its settings below"
+        else:
+            known = [item.name for item in fields(tables[name])]
+            for key in sorted(values.keys() - known):
+                yield f"{name}.{key}", f"unknown setting{_nearest(key, known)}"
+    sources = raw.get("feeds", {}).get("sources")
+    known = [item.name for item in fields(Source)]
+    for position, source in enumerate(sources if isinstance(sources, list) else ()):
+        for key in sorted(source.keys() - known) if isinstance(source, dict) else ():
+            yield f"feeds.sources.{position}.{key}", f"unknown setting{_nearest(key, known)}"
 
 
-def _nearest(key: str) -> str:
-    table, _, name = key.rpartition(".")
-    hints = get_type_hints(Tables)
-    candidates = [f.name for f in fields(hints[table])] if table in hints else list(hints)
-    if table.startswith("feeds.sources"):
-        candidates = [f.name for f in fields(Source)]
-    near = get_close_matches(name, candidates, 1)
-    return f"; did you mean {near[0]}?" if near else ""
+def _nearest(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, list(known), 1)
+    return f"; did you mean {near[0]}?" if near else "; take it out"
 
 
 def _variable(key: str) -> str:
     return ENVIRONMENT + key.replace(".", "_").upper()
 
 
-def _overlay_environment(raw: dict[str, Any], environment: Mapping[str, str]) -> dict[str, str]:
-    """Put ``NEWSLETTER_TABLE_KEY`` values into ``raw``; returns their origins. Lists are comma-separated."""
-    origins = {}
+def _variables() -> dict[str, tuple[str, str, bool]]:
+    """Every variable that sets something, with its table, key, and whether it is a list."""
+    return {
+        _variable(f"{table}.{item.name}"): (table, item.name, get_origin(get_type_hints(kind)[item.name]) is tuple)
+        for table, kind in get_type_hints(Tables).items()
+        for item in fields(kind)
+        if get_origin(get_type_hints(kind)[item.name]) is not dict and (table, item.name) != ("feeds", "sources")
+    }
+
+
+def _strange_variables(environment: Mapping[str, str]) -> Iterator[str]:
+    """Names that begin like one of ours and set nothing; a variable of another program may share only NEWSLETTER_."""
+    known = _variables()
     for table, kind in get_type_hints(Tables).items():
-        hints = get_type_hints(kind)
-        for item in fields(kind):
-            key = f"{table}.{item.name}"
-            value = environment.get(_variable(key))
-            if value is None or get_origin(hints[item.name]) is dict or key == "feeds.sources":
-                continue
-            is_list = get_origin(hints[item.name]) is tuple
-            raw.setdefault(table, {})[item.name] = [p.strip() for p in value.split(",")] if is_list else value
-            origins[key] = _variable(key)
-    return origins
+        prefix = f"{_variable(table)}_"
+        in_file = {_variable(f"{table}.{item.name}") for item in fields(kind)} - known.keys()
+        for name in sorted(environment.keys() - known.keys()):
+            if name in in_file:
+                yield f"{name} in the environment: can be set in {FILE_NAME} alone; write it there"
+            elif name.startswith(prefix):
+                rest = {other.removeprefix(prefix): other for other in known if other.startswith(prefix)}
+                near = get_close_matches(name.removeprefix(prefix), rest, 1)
+                hint = f"did you mean {rest[near[0]]}?" if near else "take it out"
+                yield f"{name} in the environment: unknown setting; {hint}"
 
 
-def _read_secret_files(raw: dict[str, Any], root: Path, origins: dict[str, str], file: SettingsFile) -> Iterator[str]:
-    for key in SECRETS:
-        table, _, name = key.rpartition(".")
-        named = raw.get(table, {}).get(f"{name}_file")
-        if not isinstance(named, str) or not named or key in origins:
+def _overlay_environment(raw: dict[str, Any], environment: Mapping[str, str], origins: dict[str, str]) -> None:
+    """Put ``NEWSLETTER_TABLE_KEY`` values into ``raw``, and where they are from. Lists are comma-separated."""
+    for variable, (table, name, is_list) in _variables().items():
+        value = environment.get(variable)
+        if value is None:
             continue
+        parts = [part.strip() for part in value.split(",") if part.strip()]
+        raw.setdefault(table, {})[name] = parts if is_list else value
+        origins[f"{table}.{name}"] = variable
+
+
+def _look_up_files(relay: dict[str, Any], root: Path, origins: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Read the password from its file, and make the path of the certificates absolute."""
+    named = relay.get("password_file")
+    if isinstance(named, str) and named and "relay.password" not in origins:
         try:
-            raw[table][name] = (root / named).read_text(encoding="utf-8").rstrip("\r\n")
-            origins[key] = named
-        except (OSError, UnicodeDecodeError) as error:
-            yield file.problem(f"{key}_file", f"cannot be read: {error}")
+            relay["password"] = read_small(root / named, MAX_PASSWORD_BYTES).decode().rstrip("\r\n")
+            origins["relay.password"] = named
+        except UnicodeDecodeError:
+            yield "relay.password_file", f"cannot be read: {root / named} is not UTF-8"
+        except ValueError as error:
+            yield "relay.password_file", str(error)
+    named = relay.get("ca_file")
+    if isinstance(named, str):
+        relay["ca_file"] = str((root / named).absolute()) if named else None
+        try:
+            if named:
+                read_small(root / named, MAX_CERTIFICATES_BYTES)
+        except ValueError as error:
+            yield "relay.ca_file", str(error)
 
 
-def _told(error: ValidationError, file: SettingsFile, origins: Mapping[str, str]) -> Iterator[str]:
+def _mistyped(error: ValidationError) -> Iterator[tuple[str, str]]:
     for fault in error.errors(include_url=False):
         key = ".".join(str(part) for part in fault["loc"])
-        origin = origins.get(key, FILE_NAME)
-        if fault["type"] in ("missing", "missing_argument", "missing_keyword_only_argument"):
-            yield file.problem(key, "is required; see newsletter.toml of a new site (newsletter init)")
-        elif origin.startswith(ENVIRONMENT):
-            yield f"{origin} in the environment: {fault['msg']}"
-        else:
-            yield file.problem(key, fault["msg"])
+        is_missing = fault["type"] in ("missing", "missing_argument", "missing_keyword_only_argument")
+        yield key, "is required; see newsletter.toml of a new site (newsletter init)" if is_missing else fault["msg"]
 
 
-def _nonsense(settings: Settings) -> Iterator[tuple[str, str]]:
-    """What has the right type and still makes no sense."""
-    publication, schedule = settings.publication, settings.schedule
-    if publication.zone not in available_timezones():
-        yield "publication.zone", f"{publication.zone!r} is no time zone; write it like Europe/Zurich"
-        return
-    for key, function, value in (
-        ("schedule.rule", lambda text: parse_rule(text, publication.zone), schedule.rule),
-        ("schedule.first_month", Month.parse, schedule.first_month),
-    ):
-        try:
-            function(value)
-        except ValueError as error:
-            yield key, str(error)
-    yield from _wrong_publication(publication)
-    yield from _wrong_numbers(settings)
-    if settings.relay.tls == "none" and settings.relay.username:
-        yield "relay.tls", "a password would travel in the clear; use starttls or implicit"
-    names = [source.id for source in settings.feeds.sources]
-    for position, name in enumerate(names):
-        if not SLUG.fullmatch(name) or name in names[:position]:
-            yield f"feeds.sources.{position}.id", f"{name!r} must be unique, of a-z, 0-9 and single hyphens"
-
-
-def _wrong_publication(publication: Publication) -> Iterator[tuple[str, str]]:
-    if not publication.languages:
-        yield "publication.languages", "name at least one language, the first being the one you write in"
-    for language in publication.languages:
-        if not re.fullmatch(r"[a-z]{2,3}", language):
-            yield "publication.languages", f"{language!r} is no language code; write it like en"
-        elif language not in publication.team:
-            yield "publication.team", f"has no name for the team in {language!r}"
-    for theme in publication.themes:
-        if not SLUG.fullmatch(theme):
-            yield f"publication.themes.{theme}", "must be of a-z, 0-9 and single hyphens"
-    for name, (is_right, message) in SHAPES.items():
-        if not is_right(getattr(publication, name)):
-            yield f"publication.{name}", message
-
-
-def _is_web_address(text: str) -> bool:
-    parts = urlsplit(text)
-    return parts.scheme in ("http", "https") and bool(parts.hostname)
-
-
-def _is_mail_address(text: str) -> bool:
-    return re.fullmatch(r"[^@\s<>]+@[A-Za-z0-9.-]+", text) is not None
-
-
-def _is_colour(text: str) -> bool:
-    return re.fullmatch(r"#[0-9a-fA-F]{6}", text) is not None
-
-
-WEB = (_is_web_address, "is no web address; write it like https://security.example.org")
-MAIL = (_is_mail_address, "is no mail address; write it like security@example.org")
-COLOUR = (_is_colour, "is no colour; write it like #1f4e79")
-SHAPES: Final = {
-    "base_url": WEB,
-    "website": WEB,
-    "contact": MAIL,
-    "from_address": MAIL,
-    "reply_to": MAIL,
-    "accent": COLOUR,
-    "accent_dark": COLOUR,
-}
-
-
-def _wrong_numbers(settings: Settings) -> Iterator[tuple[str, str]]:
-    limits = {
-        "schedule.max_late_days": (0, 60),
-        "schedule.remind_days": (0, 28),
-        "schedule.tick_seconds": (1, 3600),
-        "schedule.poll_minutes": (5, 1440),
-        "relay.port": (1, 65535),
-        "relay.timeout_seconds": (1, 600),
-        "web.port": (0, 65535),
-        "publication.full_articles": (0, 20),
-        "publication.max_elsewhere": (0, 50),
-    }
-    for key, (least, most) in limits.items():
-        table, _, name = key.partition(".")
-        if not least <= getattr(getattr(settings, table), name) <= most:
-            yield key, f"must be from {least} to {most}"
+def _mend(raw: dict[str, dict[str, Any]], error: ValidationError) -> None:
+    """Take out what has the wrong type, with an empty value where one is required: so that the rest can be checked."""
+    hints = get_type_hints(Publication)
+    required = {item.name for item in fields(Publication) if item.default is item.default_factory is MISSING}
+    for fault in error.errors(include_url=False):
+        table, name = (str(part) for part in fault["loc"][:2])
+        raw[table].pop(name, None)
+        if table == "publication" and name in required:
+            raw[table][name] = (get_origin(hints[name]) or str)()

@@ -74,6 +74,7 @@ class Duties:
         """Bring every month that is due as far as it may go; what may not go asks an editor."""
         app = self.app
         late_after = timedelta(days=app.settings.schedule.max_late_days)
+        failures: list[NewsletterError] = []
         for due in schedule.due(
             app.clock(),
             app.settings.rule,
@@ -87,14 +88,24 @@ class Duties:
                 self._hold(due.month, "late")
                 continue
             try:
-                mailing = pipeline.run_month(due.month, app, stop=self.stop.is_set)
-            except BusyError:
-                raise  # another process is at it: nothing is wrong
-            except NewsletterError as error:
-                self._hold(due.month, "failed", str(error))
-                raise
-            if mailing.state is MailingState.CANDIDATE:
-                self._hold(due.month, "unapproved")
+                self._distribute(due.month)
+            except NewsletterError as error:  # the months behind it are not to wait for this one
+                failures.append(error)
+        if failures:
+            raise failures[0]
+
+    def _distribute(self, month: Month) -> None:
+        try:
+            mailing = pipeline.run_month(month, self.app, stop=self.stop.is_set)
+        except BusyError:
+            raise  # another process is at it: nothing is wrong
+        except NewsletterError as error:
+            if month in self._settled():
+                raise  # it is released: its letters wait for the relay, and are tried again
+            self._hold(month, "failed", str(error))
+            raise
+        if mailing.state is MailingState.CANDIDATE:
+            self._hold(month, "unapproved", edition=mailing.digest)
 
     def retry(self) -> None:
         """Send the letters of released months whose time has come, then the notices."""
@@ -115,9 +126,11 @@ class Duties:
         """A release that was begun is finished however late: some readers may have seen its page."""
         return any(m.month == month and m.state is MailingState.RELEASING for m in self._mailings())
 
-    def _hold(self, month: Month, reason: str, detail: str = "") -> None:
+    def _hold(self, month: Month, reason: str, detail: str = "", *, edition: str = "") -> None:
+        """Tell editors once for each reason; and for each edition that waits for an approval."""
         log.warning("held", month=str(month), reason=reason)
-        self._tell("reminder-held", f"held/{month}/{reason}", month=month, reason=reason, detail=detail)
+        key = f"held/{month}/{reason}" + (f"/{edition}" if edition else "")
+        self._tell("reminder-held", key, month=month, reason=reason, detail=detail)
 
     def _tell(self, template: str, key: str, **values: object) -> None:
         """One notice for each editor; the key makes it one, however often the bell rings."""

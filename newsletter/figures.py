@@ -34,11 +34,12 @@ def count_incidents(incidents: Iterable[Incident], month: Month) -> Figures:
         return Count(key, per_month[month], baseline[-1] if baseline else None, mean, len(baseline))
 
     total = tally("total", lambda _: True)
+    # Every class that has anything in these months: otherwise the means would not add up to the total's.
     by_class = [tally(name, lambda i, name=name: i.rsit.name == name) for name in TAXONOMY]  # type: ignore[misc]
     by_severity = [tally(str(int(s)), lambda i, s=s: i.severity == s) for s in reversed(Severity)]  # type: ignore[misc]
     return Figures(
         total=total,
-        by_class=tuple(sorted((c for c in by_class if c.now or c.before), key=lambda c: -c.now)),
+        by_class=tuple(sorted((c for c in by_class if c.now or c.mean), key=lambda c: -c.now)),
         by_severity=tuple(by_severity),
         history=tuple((m, sum(i.detected.month == m for i in counted)) for m in months),
     )

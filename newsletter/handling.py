@@ -7,19 +7,21 @@ made by leaving out what that audience may not read, never by relabelling.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from html import unescape
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from newsletter.errors import HandlingError
-from newsletter.model import Tlp
+from newsletter.model import Status, Tlp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from newsletter.model import Audience, Collected, Incident
+    from newsletter.model import Article, Audience, Collected, EditorNote, Incident
 
-# Shorter sentences say too little to be a leak, and would match by chance.
+# Shorter sentences and titles say too little to be a leak, and would match by chance.
 MIN_LEAK_CHARACTERS: Final = 24
+MIN_TITLE_CHARACTERS: Final = 12
 
 
 class Labelled(Protocol):
@@ -48,34 +50,71 @@ def for_audience(items: Iterable[LabelledT], audience: Audience) -> tuple[Labell
     return tuple(item for item in items if may_read(audience, item.tlp))
 
 
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One text of a content file, and where it begins. A title is plain words, the rest is Markdown."""
+
+    path: str
+    line: int
+    text: str
+    is_title: bool = False
+
+    def phrases(self) -> Iterator[str]:
+        """What gives it away: a title as a whole, otherwise sentences; neither when it is too short to tell."""
+        if self.is_title:
+            title = " ".join(self.text.split())
+            if len(title) >= MIN_TITLE_CHARACTERS:
+                yield title
+        else:
+            yield from _sentences(self.text)
+
+
+def passages(collected: Collected, audience: Audience) -> tuple[tuple[Passage, ...], tuple[Passage, ...]]:
+    """Every text that the audience may read, and every text that it may not; drafts within its clearance are neither.
+
+    Something is as strict as its strictest language version, and an internal summary is for nobody.
+    """
+    strict = {a.slug for a in collected.articles if not may_read(audience, a.tlp)}
+    strict |= {i.id for i in collected.incidents if not may_read(audience, i.tlp)}
+    readable: list[Passage] = []
+    secret: list[Passage] = []
+    for article in collected.articles:
+        if article.slug in strict:
+            secret += _of_article(article)
+        elif article.status is not Status.DRAFT:
+            readable += _of_article(article)
+    for incident in collected.incidents:
+        (secret if incident.id in strict else readable).extend(_of_incident(incident))
+        secret.append(Passage(incident.path, incident.lines.get("internal_summary", 1), incident.internal_summary))
+    for note in collected.notes:
+        (readable if may_read(audience, note.tlp) else secret).extend(_of_note(note))
+    return tuple(readable), tuple(secret)
+
+
 def forbidden_phrases(collected: Collected, audience: Audience, *, told: Iterable[str] = ()) -> frozenset[str]:
     """Every id, title and sentence that must not reach the audience, white space folded.
 
-    What stands above its clearance, and the internal summaries of everything. A sentence that stands in a readable
-    text as well is no secret, nor is one in ``told``: text or HTML that this audience has had before.
+    What stands above its clearance, and the internal summaries of everything. No secret is what stands in ``told``,
+    text or HTML that this audience has had before, or in a readable feed entry. A copy in a readable file is no excuse:
+    the preflight's rule ``tlp-copied`` names it.
     """
-    secret: set[str] = set()
-    readable: list[str] = [fold(text) for text in told]
-    for article in collected.articles:
-        target = readable if may_read(audience, article.tlp) else secret
-        _gather(target, article.title, article.summary, article.body)
-    for note in collected.notes:
-        target = readable if may_read(audience, note.tlp) else secret
-        _gather(target, note.title or "", note.body, *note.in_brief)
     strict_ids = {i.id for i in collected.incidents if not may_read(audience, i.tlp)}
-    for incident in collected.incidents:
-        target = secret if incident.id in strict_ids else readable
-        _gather(target, *_public_texts(incident))
-        _gather(secret, incident.internal_summary)
-    known = "\n".join(readable)
-    return frozenset(phrase for phrase in secret | strict_ids if phrase not in known)
+    secret = {phrase for passage in passages(collected, audience)[1] for phrase in passage.phrases()}
+    entries = (f"{e.title}\n{e.summary}" for e in collected.entries if may_read(audience, e.tlp))
+    known = "\n".join(fold(text) for text in (*told, *entries))
+    return frozenset(phrase for phrase in secret | strict_ids if not holds(known, phrase))
+
+
+def holds(text: str, phrase: str) -> bool:
+    """Whether folded text holds the phrase; an id or a short title only as words of its own."""
+    return phrase in text and re.search(_wanted(phrase), text) is not None
 
 
 class Gate:
     """The release gate: everything rendered passes it, and nothing that holds a forbidden phrase gets through."""
 
     def __init__(self, phrases: frozenset[str]) -> None:
-        alternatives = "|".join(re.escape(phrase) for phrase in sorted(phrases, key=len, reverse=True))
+        alternatives = "|".join(_wanted(phrase) for phrase in sorted(phrases, key=len, reverse=True))
         self._wanted = re.compile(alternatives) if phrases else None
 
     def check(self, name: str, text: str) -> None:
@@ -93,19 +132,42 @@ def fold(text: str) -> str:
     return " ".join(unescape(re.sub(r"<[^>]*>", " ", lines)).split())
 
 
-def _public_texts(incident: Incident) -> tuple[str, ...]:
-    return (incident.title, incident.public_summary, incident.lessons, incident.advice)
-
-
-def _gather(target: set[str] | list[str], *texts: str) -> None:
-    for text in texts:
-        for phrase in _sentences(text):
-            target.add(phrase) if isinstance(target, set) else target.append(phrase)
+def bare(markdown: str) -> str:
+    """Markdown as a reader sees it: its marks out, white space folded."""
+    return fold(re.sub(r"[*_`#>]|^\s*[-+]\s|\[\^?|\]\([^)]*\)", "", markdown, flags=re.MULTILINE))
 
 
 def _sentences(markdown: str) -> Iterator[str]:
-    """Sentences as a reader sees them: Markdown's marks out, long enough to be recognised."""
-    bare = fold(re.sub(r"[*_`#>]|^\s*[-+]\s|\[\^?|\]\([^)]*\)", "", markdown, flags=re.MULTILINE))
-    for sentence in re.split(r"(?<=[.!?:;])\s", bare):
+    """Sentences that are long enough to be recognised."""
+    for sentence in re.split(r"(?<=[.!?:;])\s", bare(markdown)):
         if len(sentence.strip()) >= MIN_LEAK_CHARACTERS:
             yield sentence.strip()
+
+
+def _wanted(phrase: str) -> str:
+    """A pattern for the phrase. INC-2026-05 is not found in INC-2026-051; a sentence may be run on by a footnote."""
+    is_word = len(phrase) < MIN_LEAK_CHARACTERS or " " not in phrase
+    return rf"(?<![\w-]){re.escape(phrase)}(?![\w-])" if is_word else re.escape(phrase)
+
+
+def _of_article(article: Article) -> Iterator[Passage]:
+    yield Passage(article.path, article.lines.get("title", 1), article.title, is_title=True)
+    for name in ("summary", "body", "image_alt"):
+        yield Passage(article.path, article.lines.get(name, 1), getattr(article, name) or "")
+
+
+def _of_incident(incident: Incident) -> Iterator[Passage]:
+    yield Passage(incident.path, incident.lines.get("title", 1), incident.title, is_title=True)
+    for name in ("public_summary", "lessons", "advice"):
+        yield Passage(incident.path, incident.lines.get(name, 1), getattr(incident, name))
+
+
+def _of_note(note: EditorNote) -> Iterator[Passage]:
+    titles = [("title", note.title or ""), ("action", note.action.title if note.action else "")]
+    texts = [("body", note.body), ("action", note.action.text if note.action else "")]
+    texts += [("in_brief", text) for text in note.in_brief] + [("corrections", text) for text in note.corrections]
+    texts += [("elsewhere", pick.why) for pick in note.elsewhere]
+    for name, text in titles:
+        yield Passage(note.path, note.lines.get(name, 1), text, is_title=True)
+    for name, text in texts:
+        yield Passage(note.path, note.lines.get(name, 1), text)

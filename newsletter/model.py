@@ -211,6 +211,11 @@ class Article:
         """Identifies the text that a translation translates: 16 hex digits over title, summary and body."""
         return sha256(f"{self.title}\0{self.summary}\0{self.body}".encode()).hexdigest()[:16]
 
+    @property
+    def former_slugs(self) -> frozenset[str]:
+        """The slugs of articles whose addresses now lead here, by its aliases."""
+        return frozenset(m[1] for alias in self.aliases if (m := re.fullmatch(r"/[^/]+/articles/([^/]+)/?", alias)))
+
 
 class Severity(IntEnum):
     """How bad: 1 a nuisance, 2 contained harm, 3 serious harm to some, 4 harm to the whole organisation."""
@@ -391,12 +396,17 @@ class FeedEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastEdition:
-    """What an earlier edition said, read from its manifest: the base of restatements and of the chain."""
+    """What an earlier edition said, read from its manifest: the base of restatements and of the chain.
+
+    ``article_slugs`` are addresses that readers were given; ``letters`` is the HTML of its public letters.
+    """
 
     month: Month
     digest: str
     incident_ids: frozenset[str]
     counts: dict[Month, int]
+    article_slugs: frozenset[str] = frozenset()
+    letters: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ was done stays done, and the store's rows say what comes next.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from email import message_from_bytes, policy
@@ -21,15 +22,14 @@ from newsletter.collect.pictures import ENDINGS, read_pictures
 from newsletter.compose import compose
 from newsletter.deliver.engine import deliver_due
 from newsletter.deliver.message import as_sent, compile_variant, edition_digest
-from newsletter.errors import ConfigError, ConflictError, ContentError
+from newsletter.errors import ConfigError, ConflictError, ContentError, RefusedError
 from newsletter.handling import Gate, for_audience, forbidden_phrases
 from newsletter.model import (
     PUBLIC_AUDIENCE,
-    DeliveryState,
     Gravity,
     MailingState,
+    PublishedEdition,
     Status,
-    SubscriberState,
     report_path,
 )
 from newsletter.publish.archive import publish
@@ -37,22 +37,21 @@ from newsletter.publish.editions import edition_files, export_edition, manifest_
 from newsletter.render.mail import render_report
 from newsletter.render.site import Site
 from newsletter.render.web import render_site
-from newsletter.store import deliveries, feeds, mailings, subscribers
+from newsletter.store import feeds, mailings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
     from newsletter.app import App
+    from newsletter.collect.editions import Manifest
     from newsletter.deliver.engine import Progress, Tally
     from newsletter.model import (
         Collected,
         CompiledVariant,
         Finding,
-        Language,
         Mailing,
         Month,
         Publication,
-        PublishedEdition,
         Report,
         Variant,
     )
@@ -86,10 +85,20 @@ class Draft:
 
 
 def run_month(
-    month: Month, app: App, *, stop: Callable[[], bool] = lambda: False, progress: Progress = lambda _: None
+    month: Month,
+    app: App,
+    *,
+    expected: str | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    progress: Progress = lambda _: None,
 ) -> Mailing:
-    """Bring the month's report as far as it may go: to the wait for approval, or to the last letter that is due."""
+    """Bring the month's report as far as it may go: to the wait for approval, or to the last letter that is due.
+
+    ``expected`` is the digest that somebody said yes to: ConflictError when the edition is another one by now.
+    """
     mailing = prepare(month, app)
+    if expected and mailing.digest != expected:
+        raise ConflictError(f"the report of {month} changed meanwhile: look at it again; nothing was sent")
     if waits_for_approval(mailing, app):
         log.info("waits for approval", month=str(month), digest=mailing.digest)
         return mailing
@@ -110,22 +119,24 @@ def gather(app: App, month: Month | None = None) -> tuple[Collected, tuple[Findi
         ContentError: some file has a fault that blocks; all faults of all files at once.
     """
     collected, findings = collect_files(app.root, app.publication.languages)
-    findings += check_content(collected, app.publication)
-    _refuse(findings)
     editions = read_editions(app.editions_folder)
     followed = _from_store(app, month) if month else {}
     collected = replace(collected, past=past_editions(editions), sources=app.settings.feeds.sources, **followed)
+    findings += check_content(collected, app.publication)
+    _refuse(findings)
     return collected, findings, editions
 
 
-def draft(month: Month, app: App, *, date: datetime | None = None) -> Draft:
-    """The month as it would leave now, dated ``date`` (unless given, the moment it is due); stores and sends nothing.
+def draft(month: Month, app: App, *, only: frozenset[tuple[str, str]] | None = None) -> Draft:
+    """The month as it would leave now; stores and sends nothing. ``only``: no feed entries but these (source, guid).
 
     Raises:
         ContentError: as ``gather``.
         HandlingError: something rendered holds what its readers may not see.
     """
     collected, findings, editions = gather(app, month)
+    if only is not None:
+        collected = replace(collected, entries=tuple(e for e in collected.entries if (e.source, e.guid) in only))
     variants = tuple(
         render_report(
             compose(month, collected, audience=PUBLIC_AUDIENCE, language=language, publication=app.publication),
@@ -143,7 +154,6 @@ def draft(month: Month, app: App, *, date: datetime | None = None) -> Draft:
         compile_variant(
             variant,
             app.publication,
-            date=date or planned_date(month, app),
             logo=_logo(app),
             archived_at=app.publication.url(report_path(variant.report.language, month)),
         )
@@ -155,16 +165,15 @@ def draft(month: Month, app: App, *, date: datetime | None = None) -> Draft:
 def prepare(month: Month, app: App) -> Mailing:
     """Freeze the month's candidate in the store, or return the one whose bytes are decided already.
 
-    Other bytes than before void an approval; the same bytes change nothing.
+    Other bytes than before void an approval; the same bytes change nothing. What feeds brought after an approval does
+    not count as a change: it waits for the next month.
     """
     mailing = _find(month, app)
     if mailing and mailing.state in DECIDED:
         return mailing
-    now = app.clock()
-    # A report that is late is dated when it was first prepared: a date weeks ago looks like spam to receivers.
-    made = draft(month, app, date=max(planned_date(month, app), mailing.created if mailing else now))
+    made = draft(month, app, only=_approved_entries(mailing, app))
     try:
-        return _save(made, app, now)
+        return _save(made, app)
     except ConflictError:
         mailing = _find(month, app)
         if mailing is None or mailing.state not in DECIDED:
@@ -183,12 +192,7 @@ def approve(month: Month, app: App, *, digest: str, by: str) -> Mailing:
 
 def publish_archive(app: App) -> Published:
     """Build the archive from files alone: articles, editions, templates, settings. Mails nothing."""
-    collected, _, editions = gather(app)
-    articles = tuple(a for a in for_audience(collected.articles, PUBLIC_AUDIENCE) if a.status is not Status.DRAFT)
-    pictures, faults = read_pictures(app.root, articles)
-    _refuse(faults)  # once more: files may have changed since they were gathered
-    pages = render_site(Site(app.publication, articles, editions, pictures), app.templates)
-    return publish(_gated(pages, _gate(collected, editions)), app.settings.archive_folder)
+    return publish(_pages(app), app.settings.archive_folder)
 
 
 def release(mailing: Mailing, app: App) -> Mailing:
@@ -202,19 +206,33 @@ def release(mailing: Mailing, app: App) -> Mailing:
         RefusedError: the mailing may not be released.
     """
     with app.store.lock(RELEASE_LOCK):
-        if current(mailing.month, app).state in OUT:
-            return current(mailing.month, app)
+        mailing = current(mailing.month, app)
+        if mailing.state in OUT:
+            return mailing
+        check_ended(mailing.month, app)
+        released = mailing.released or app.clock()
+        edition, manifest, files = _edition(mailing, app, released)
+        if mailing.state is not MailingState.RELEASING:
+            # Rendered once for nothing: a broken template has to show itself before anything is decided.
+            deque(_pages(app, edition), maxlen=0)
         with app.store.begin() as tx:
-            if not mailings.begin_release(tx, mailing.month, mailing.digest, app.clock()):
+            if not mailings.begin_release(tx, mailing.month, mailing.digest, released):
                 raise ConflictError(f"the report of {mailing.month} changed meanwhile; look at it again")
-            compiled = mailings.variants(tx, mailing.id)
-            reports = mailings.reports(tx, mailing.id)
-        _export(mailing, compiled, {key[1]: REPORT_JSON.validate_json(text) for key, text in reports.items()}, app)
+        export_edition(app.editions_folder, manifest, files)
         publish_archive(app)
         with app.store.begin() as tx:
             letters = mailings.release(tx, mailing, app.clock())
     log.info("released", month=str(mailing.month), digest=mailing.digest, letters=letters)
     return current(mailing.month, app)
+
+
+def check_ended(month: Month, app: App) -> None:
+    """RefusedError while the month still runs in the site's zone: what was released never changes."""
+    if app.clock() < schedule.end(app.settings.rule, month):
+        raise RefusedError(
+            f"{month} has not ended yet, and a report is released once; "
+            f"look at it with: newsletter report {month}, or: newsletter send {month} --test ADDRESS"
+        )
 
 
 def deliver(
@@ -235,55 +253,6 @@ def deliver(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Where a month stands: its mailing, its letters by state, the sources that failed when it was prepared."""
-
-    mailing: Mailing
-    letters: dict[DeliveryState, int]
-    failures: tuple[str, ...]
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether every letter has come to an end."""
-        return self.mailing.state is MailingState.SENT
-
-    def as_dict(self) -> dict[str, object]:
-        """For machines: the edition's digest, the state, and a count for each delivery state by its name."""
-        return {
-            "month": str(self.mailing.month),
-            "edition": self.mailing.digest,
-            "state": self.mailing.state.value,
-            "approved_by": self.mailing.approved_by,
-            "released": self.mailing.released.isoformat() if self.mailing.released else None,
-            "failures": list(self.failures),
-            **{state.value: count for state, count in self.letters.items()},
-        }
-
-
-def standing(month: Month, app: App) -> Standing:
-    """Where a month stands; ConflictError when nothing was prepared."""
-    mailing = current(month, app)
-    with app.store.read() as tx:
-        return Standing(mailing, deliveries.tally(tx, mailing.id), mailings.failures(tx, mailing.id))
-
-
-def standings(app: App) -> tuple[Standing, ...]:
-    """Every month that was prepared, oldest first."""
-    with app.store.read() as tx:
-        months = [mailing.month for mailing in mailings.every(tx)]
-    return tuple(standing(month, app) for month in months)
-
-
-def letters_to_send(mailing: Mailing, app: App) -> int:
-    """How many people a ``send`` would write to now: those still waiting, or every active subscriber."""
-    with app.store.read() as tx:
-        if mailing.state in OUT:
-            letters = deliveries.tally(tx, mailing.id)
-            return letters[DeliveryState.PENDING] + letters[DeliveryState.DEFERRED]
-        return subscribers.count_by_state(tx)[SubscriberState.ACTIVE]
-
-
 def waits_for_approval(mailing: Mailing, app: App) -> bool:
     """Whether somebody has to approve exactly this digest first."""
     return app.settings.schedule.approval and mailing.state is MailingState.CANDIDATE
@@ -293,7 +262,7 @@ def current(month: Month, app: App) -> Mailing:
     """The mailing of a month as it stands; ConflictError when nothing was prepared."""
     mailing = _find(month, app)
     if mailing is None:
-        raise ConflictError(f"nothing is prepared for {month}; run: newsletter send {month}")
+        raise ConflictError(f"nothing is prepared for {month} yet; look at it with: newsletter report {month}")
     return mailing
 
 
@@ -353,7 +322,14 @@ def _logo(app: App) -> bytes | None:
         raise ConfigError(f"publication.logo: {path} cannot be read: {error.strerror}") from error
 
 
-def _save(made: Draft, app: App, now: datetime) -> Mailing:
+def _approved_entries(mailing: Mailing | None, app: App) -> frozenset[tuple[str, str]] | None:
+    if mailing is None or mailing.state is not MailingState.APPROVED:
+        return None
+    with app.store.read() as tx:
+        return frozenset(mailings.entry_keys(tx, mailing.id))
+
+
+def _save(made: Draft, app: App) -> Mailing:
     with app.store.begin() as tx:
         return mailings.save_candidate(
             tx,
@@ -363,7 +339,7 @@ def _save(made: Draft, app: App, now: datetime) -> Mailing:
             report_json={(v.report.audience, v.report.language): _report_json(v.report) for v in made.variants},
             entry_keys=tuple(dict.fromkeys(key for v in made.variants for key in v.report.entry_keys)),
             failures=[str(failure) for failure in made.collected.failures],
-            now=now,
+            now=app.clock(),
         )
 
 
@@ -376,6 +352,18 @@ def _gate(collected: Collected, editions: Iterable[PublishedEdition]) -> Gate:
     return Gate(forbidden_phrases(collected, PUBLIC_AUDIENCE, told=told))
 
 
+def _pages(app: App, coming: PublishedEdition | None = None) -> Iterator[Page]:
+    """Every page of the archive, past the gate; as it will be with a ``coming`` edition that is not released yet."""
+    collected, _, editions = gather(app)
+    if coming:
+        editions = (*(edition for edition in editions if edition.month != coming.month), coming)
+    articles = tuple(a for a in for_audience(collected.articles, PUBLIC_AUDIENCE) if a.status is not Status.DRAFT)
+    pictures, faults = read_pictures(app.root, articles)
+    _refuse(faults)  # once more: files may have changed since they were gathered
+    pages = render_site(Site(app.publication, articles, editions, pictures), app.templates)
+    return _gated(pages, _gate(collected, editions))
+
+
 def _gated(pages: Iterable[Page], gate: Gate) -> Iterator[Page]:
     for page in pages:
         # A picture has no words that a search would find: its metadata is out, and its file was named for readers.
@@ -384,24 +372,23 @@ def _gated(pages: Iterable[Page], gate: Gate) -> Iterator[Page]:
         yield page
 
 
-def _export(
-    mailing: Mailing, compiled: Iterable[CompiledVariant], reports: Mapping[Language, Report], app: App
-) -> None:
-    """Write the edition's folder, unless it stands there already."""
-    files = {}
+def _edition(mailing: Mailing, app: App, released: datetime) -> tuple[PublishedEdition, Manifest, dict[str, bytes]]:
+    """The frozen edition as the archive will show it, its manifest, and all its files by name."""
+    with app.store.read() as tx:
+        compiled = mailings.variants(tx, mailing.id)
+        stored = mailings.reports(tx, mailing.id)
+    reports = {language: REPORT_JSON.validate_json(text) for (_, language), text in stored.items()}
+    groups = {}
     for variant in compiled:
-        letter = as_sent(variant)
+        letter = as_sent(variant, date=released)
         html, text = letter_parts(letter)
-        files[variant.language] = edition_files(variant.language, reports[variant.language], html, text, letter)
+        groups[variant.language] = edition_files(variant.language, reports[variant.language], html, text, letter)
     # The chain is in the order of release: a month that an editor held may come after the next one.
-    earlier = sorted(read_editions(app.editions_folder), key=lambda edition: edition.released)
-    manifest = manifest_of(
-        mailing,
-        tuple(compiled),
-        files,
-        previous=earlier[-1].digest if earlier else None,
-        released=mailing.released or app.clock(),
+    others = [edition for edition in read_editions(app.editions_folder) if edition.month != mailing.month]
+    previous = max(others, key=lambda edition: edition.released).digest if others else None
+    manifest = manifest_of(mailing, compiled, groups, previous=previous, released=released)
+    files = {name: data for group in groups.values() for name, data in group.items()}
+    edition = PublishedEdition(
+        month=mailing.month, digest=mailing.digest, previous=previous, released=released, reports=reports, files=files
     )
-    export_edition(
-        app.editions_folder, manifest, {name: data for group in files.values() for name, data in group.items()}
-    )
+    return edition, manifest, files

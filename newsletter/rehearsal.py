@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from secrets import token_hex
 from typing import TYPE_CHECKING, Final
 
 from newsletter import pipeline
 from newsletter.collect.editions import REPORT_JSON
+from newsletter.deliver import headers
 from newsletter.deliver.message import address_letter
 from newsletter.deliver.smtp import Session
 from newsletter.keys import message_id, unsubscribe_token
@@ -13,13 +16,17 @@ from newsletter.model import TOKEN_LENGTH, Address, Subscriber, SubscriberId, Su
 from newsletter.store import subscribers
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from newsletter.app import App
     from newsletter.deliver.smtp import Reply
+    from newsletter.keys import LinkKeys
     from newsletter.model import CompiledVariant, Language, Month
     from newsletter.pipeline import Draft
 
 NOBODY: Final = SubscriberId(0)
 NOBODYS_TOKEN: Final = "0" * TOKEN_LENGTH
+TEST_MARK: Final = "[test] "
 
 
 def draft_files(made: Draft, app: App) -> dict[str, bytes]:
@@ -36,6 +43,7 @@ def draft_files(made: Draft, app: App) -> dict[str, bytes]:
             token=NOBODYS_TOKEN,
             message_id=f"<{compiled.digest[:32]}@{pipeline.mail_domain(app.publication)}>",
             base_url=app.publication.base_url,
+            date=pipeline.planned_date(made.month, app),
         )
         html, text = pipeline.letter_parts(letter)
         name = f"{made.month}.{compiled.audience}.{compiled.language}"
@@ -48,14 +56,37 @@ def draft_files(made: Draft, app: App) -> dict[str, bytes]:
     return files
 
 
+def write_files(files: dict[str, bytes], folder: Path) -> list[Path]:
+    """Write all of them into ``folder`` (made if need be) or none: each aside, and renamed when all are written.
+
+    Raises:
+        OSError: with the name of the file that could not be written; a full disk leaves what stood there before.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    mark = token_hex(4)
+    asides = {folder / f".{name}.{mark}": folder / name for name in files}
+    try:
+        for aside, data in zip(asides, files.values(), strict=True):
+            aside.write_bytes(data)
+        for aside, target in asides.items():
+            aside.replace(target)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(error.filename2 or asides[aside])) from error
+    finally:
+        for aside in asides:
+            aside.unlink(missing_ok=True)
+    return list(asides.values())
+
+
 def send_test(month: Month, address: Address, app: App) -> dict[Language, Reply]:
-    """Send the draft in every language to one address; releases and stores nothing."""
-    made = pipeline.draft(month, app, date=app.clock())
+    """Send the draft in every language to one address, marked in its subject; releases and stores nothing."""
+    made = pipeline.draft(month, app)
     replies = {}
+    keys = app.keys
     with Session(app.relay) as session:
         for compiled in made.compiled:
             person = Subscriber(id=NOBODY, address=address, language=compiled.language)
-            letter = _letter(compiled, person, made, app, token=NOBODYS_TOKEN)
+            letter = _letter(_marked(compiled), person, made, app, keys, token=NOBODYS_TOKEN)
             replies[compiled.language] = session.send(app.publication.from_address, address.mailbox, letter)
     return replies
 
@@ -65,16 +96,26 @@ def rehearse(month: Month, app: App) -> tuple[int, int]:
     made = pipeline.draft(month, app)
     compiled = {variant.language: variant for variant in made.compiled}
     letters = size = 0
+    keys = app.keys  # read from their file once, not for every letter
     with app.store.read() as tx:
         for person in subscribers.iterate(tx):
             if person.state is SubscriberState.ACTIVE:
                 variant = compiled.get(person.language, made.compiled[0])
-                size += len(_letter(variant, person, made, app, token=unsubscribe_token(app.keys, person.id)))
+                size += len(_letter(variant, person, made, app, keys, token=unsubscribe_token(keys, person.id)))
                 letters += 1
     return letters, size
 
 
-def _letter(compiled: CompiledVariant, person: Subscriber, made: Draft, app: App, *, token: str) -> bytes:
+def _marked(compiled: CompiledVariant) -> CompiledVariant:
+    """The same letter with a subject that nobody takes for the real one's."""
+    subject = TEST_MARK + compiled.subject
+    real, marked = (headers.text("Subject", text) for text in (compiled.subject, subject))
+    return replace(compiled, subject=subject, head=compiled.head.replace(real, marked, 1))
+
+
+def _letter(
+    compiled: CompiledVariant, person: Subscriber, made: Draft, app: App, keys: LinkKeys, *, token: str
+) -> bytes:
     domain = pipeline.mail_domain(app.publication)
     # A test's Message-ID comes from its digest too: a second test of changed content is another mail.
     name = f"{made.month}.test-{compiled.digest[:12]}"
@@ -82,6 +123,7 @@ def _letter(compiled: CompiledVariant, person: Subscriber, made: Draft, app: App
         compiled,
         person,
         token=token,
-        message_id=message_id(app.keys, name, person.id, domain),
+        message_id=message_id(keys, name, person.id, domain),
         base_url=app.publication.base_url,
+        date=app.clock(),
     )

@@ -104,8 +104,12 @@ def slot(rule: Rule, month: Month) -> datetime:
     """
     following = month.shift(1)
     struck = _moment(rule.day.date_in(following), rule.at, rule.zone)
-    ended = _moment(following.first_day, time(), rule.site)
-    return max(struck, ended).astimezone(rule.zone)
+    return max(struck, end(rule, month)).astimezone(rule.zone)
+
+
+def end(rule: Rule, month: Month) -> datetime:
+    """The moment at which ``month`` has ended in the site's zone, aware."""
+    return _moment(month.shift(1).first_day, time(), rule.site)
 
 
 def _moment(day: date, at: time, zone: ZoneInfo) -> datetime:

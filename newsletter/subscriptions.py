@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TextIO
 
 from newsletter.errors import ContentError, LinkError, UsageError
@@ -61,14 +61,27 @@ class Row:
     note: str
 
 
-def add(typed: str, app: App, *, language: str | None, text_format: str, consent: str) -> bool:
-    """Add one active subscriber; False when the address is known already. ``consent`` says how they agreed."""
+def add(
+    typed: str, app: App, *, language: str | None, text_format: str, consent: str, again: bool = False
+) -> Subscriber | None:
+    """Add one active subscriber; who was on the list already comes back as they were, and stays so.
+
+    ``consent`` says how they agreed. With ``again`` it is kept beside the earlier ones, and who had left is active.
+    """
     row = _person({"address": typed, "language": language or "", "format": text_format}, app)
     if isinstance(row, str):
         raise UsageError(row)
     evidence = Consent(app.clock(), "added by an operator", _checked_note(consent))
     with app.store.begin() as tx:
-        return subscribers.add(tx, row.subscriber, evidence)
+        if subscribers.add(tx, row.subscriber, evidence):
+            return None
+        known = subscribers.find(tx, row.subscriber.address.mailbox)
+        if known is None:
+            raise AssertionError("an address that is taken belongs to somebody")
+        if again and known.state is not SubscriberState.ACTIVE:
+            subscribers.record_consent(tx, known.id, replace(evidence, how="added again by an operator"))
+            subscribers.set_state(tx, known.id, SubscriberState.ACTIVE, evidence.at)
+    return known
 
 
 def import_csv(file: TextIO, app: App, *, consent: str) -> Imported:
@@ -140,8 +153,8 @@ def _read(file: TextIO, app: App) -> tuple[list[Row], list[Problem]]:
         row = _person(fields, app)
         if isinstance(row, str):
             problems.append(Problem(line, row))
-        elif (first := seen.setdefault(row.subscriber.address.mailbox, line)) != line:
-            problems.append(Problem(line, f"the address of line {first} again; take one of them out"))
+        elif (first := seen.setdefault(subscribers.mailbox_key(row.subscriber.address.mailbox), line)) != line:
+            problems.append(Problem(line, f"the address of line {first} again (capitals do not count); take one out"))
         else:
             rows.append(row)
     return rows, problems

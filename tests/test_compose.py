@@ -111,6 +111,56 @@ def test_an_incident_that_arrives_after_its_month_was_printed_is_told_as_late_an
     assert [(r.month, r.was, r.now) for r in made.restatements] == [(SEPTEMBER, 1, 2)]
 
 
+def past(month: Month = SEPTEMBER, **values: object) -> PastEdition:
+    return PastEdition(**({"month": month, "digest": "x", "incident_ids": frozenset(), "counts": {}} | values))  # type: ignore[arg-type]
+
+
+def test_an_article_that_arrives_after_its_month_was_printed_is_told_in_the_next() -> None:
+    """After those of the month, with its own date; what was mailed under this or an older address is not told again."""
+    articles = (
+        article("late", "2026-09-20"),
+        article("late", "2026-09-20", language=FR),
+        article("told", "2026-09-01"),
+        article("moved", "2026-09-02", aliases=("/en/articles/old/",)),
+        article("moved", "2026-09-02", language=FR),
+        article("draft", "2026-09-03", status=Status.DRAFT),
+        article("before-the-first-report", "2026-08-01"),
+        article("new", "2026-10-06"),
+    )
+    editions = (past(article_slugs=frozenset({"told", "old"})),)
+    made = report(articles=articles, past=editions)
+    assert [(a.slug, str(a.date), bool(a.body)) for a in made.articles] == [
+        ("new", "2026-10-06", True),
+        ("late", "2026-09-20", False),
+    ]
+    assert report(articles=articles, past=(*editions, past(OCTOBER, article_slugs=frozenset({"new"})))) == made
+    again = past(OCTOBER, article_slugs=frozenset({"new", "late"}))
+    assert report(month=OCTOBER.shift(1), articles=articles, past=(*editions, again)).articles == ()
+
+
+def test_raising_a_label_restates_nothing() -> None:
+    """Neither in the next report nor in the one after, whose base no longer counts what is withheld."""
+    incidents = (incident(1, "2026-09-05", tlp=Tlp.AMBER), incident(2, "2026-09-20"))
+    september = past(incident_ids=frozenset({"INC-2026-001", "INC-2026-002"}), counts={SEPTEMBER: 2})
+    made = report(incidents=incidents, past=(september,))
+    assert (made.restatements, made.figures.history) == ((), ((SEPTEMBER, 1), (OCTOBER, 0)))
+    october = past(OCTOBER, counts=dict(made.figures.history))
+    assert report(month=OCTOBER.shift(1), incidents=incidents, past=(september, october)).restatements == ()
+
+
+def test_other_changes_are_restated_beside_a_raised_label() -> None:
+    incidents = [incident(n, "2026-09-05") for n in (1, 2, 3)]
+    incidents[0] = incident(1, "2026-09-05", tlp=Tlp.AMBER)
+    printed = frozenset(i.id for i in incidents)
+    said = past(incident_ids=printed, counts={SEPTEMBER: 3})
+    fewer = (*incidents[:2], incident(3, "2026-09-05", status=IncidentStatus.FALSE_POSITIVE))
+    assert [(r.was, r.now) for r in report(incidents=fewer, past=(said,)).restatements] == [(3, 2)]
+    more = (*incidents, incident(4, "2026-09-05"), incident(5, "2026-09-05"))
+    assert [(r.was, r.now) for r in report(incidents=more, past=(said,)).restatements] == [(3, 4)]
+    never_told = past(incident_ids=printed - {"INC-2026-001"}, counts={SEPTEMBER: 3})
+    assert [(r.was, r.now) for r in report(incidents=tuple(incidents), past=(never_told,)).restatements] == [(3, 2)]
+
+
 def test_a_restatement_is_printed_once() -> None:
     """The base is what the newest edition said of that month."""
     first = PastEdition(month=Month(2026, 8), digest="x", incident_ids=frozenset(), counts={Month(2026, 8): 0})

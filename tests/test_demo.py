@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mailbox
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -22,11 +21,13 @@ from newsletter.demo import sample, servers
 from newsletter.model import SubscriberState
 from newsletter.resources import packaged
 from newsletter.subscriptions import everybody
+from tests.support.archive import served
 from tests.support.browser import serious, violations, visiting
 from tests.support.webserver import ask, serving
 
 LINK = re.compile(r'(?:href|src)="([^"#]+)')
 BASE = "http://archive.demo.example"
+MOVED = (301, 302)
 
 
 @dataclass
@@ -98,17 +99,23 @@ def test_the_hostile_feed_left_no_trace(demo: Demo) -> None:
 def test_a_mail_from_the_demo_opens_without_a_request_and_without_a_barrier(
     demo: Demo,
     browser: Browser,
+    tmp_path: Path,
+    *,
     language: str,
     width: int,
-    dark: bool,  # noqa: FBT001  # a parameter of the test
+    dark: bool,
 ) -> None:
     """Zero network requests while rendering, nothing serious that axe knows of, nothing to scroll sideways."""
-    box = mailbox.Maildir(demo.maildir)
-    name = next(
-        key for key in sorted(box.keys()) if box[key]["Content-Language"] == language and box[key].is_multipart()
-    )
-    with visiting(browser, f"{demo.address}/mailbox/{name}/letter", width=width, dark=dark) as (page, visit):
-        # axe-core's landmark rules are for pages; a mail is shown inside one.
+    mail = next(m for m in demo.mails() if m["Content-Language"] == language and m.is_multipart())
+    html = mail.get_body(("html",))
+    assert html is not None
+    (tmp_path / "letter.html").write_text(str(html.get_content()), encoding="utf-8")
+    # Not from the mailbox's own frame: its sandbox stops axe-core as it stops every other script.
+    with (
+        served(tmp_path) as address,
+        visiting(browser, f"{address}/letter.html", width=width, dark=dark) as (page, visit),
+    ):
+        # The landmark rules are for pages; a mail is shown inside one.
         found = violations(page, disabled_rules=("region", "landmark-one-main"))
         assert serious(found) == []
         assert visit.requests == [page.url]
@@ -124,7 +131,9 @@ def test_every_page_of_the_archive_answers_with_its_policy_and_no_link_is_dead(d
     for page in pages:
         address = f"{demo.address}/{page.removesuffix('index.html')}"
         answer = ask(address)
-        assert answer.status == (404 if page == "404.html" else 200), page
+        if answer.status in MOVED:  # the address of an alias, or of the latest report
+            continue
+        assert answer.status == 200, page
         policy_header = str(answer.headers["Content-Security-Policy"])
         assert "default-src 'none'" in policy_header
         assert (
@@ -139,7 +148,7 @@ def test_every_page_of_the_archive_answers_with_its_policy_and_no_link_is_dead(d
     for target in answers:
         answers[target] = ask(target).status
     assert len(answers) > 80
-    dead = {urlsplit(target).path: status for target, status in answers.items() if status != 200}
+    dead = {urlsplit(target).path: status for target, status in answers.items() if status not in (200, *MOVED)}
     assert dead == {}
 
 

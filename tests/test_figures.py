@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,19 +41,21 @@ def test_the_first_month_ever_has_nothing_to_be_compared_with() -> None:
     assert figures.total.change is None
 
 
-def test_classes_stand_by_weight_and_only_those_of_the_last_two_months() -> None:
+def test_classes_stand_by_weight_and_only_those_of_the_months_shown() -> None:
     incidents = [
         incident(1, rsit=RsitClass("malicious-code")),
         incident(2),
         incident(3),
         incident(4, "2026-09-03", rsit=RsitClass("availability", "ddos")),
         incident(5, "2026-03-03", rsit=RsitClass("vulnerable")),
+        incident(6, "2024-03-03", rsit=RsitClass("intrusions")),
     ]
     figures = count_incidents(incidents, OCTOBER)
     assert [(c.key, c.now, c.before) for c in figures.by_class] == [
         ("fraud", 2, 0),
         ("malicious-code", 1, 0),
         ("availability", 0, 1),
+        ("vulnerable", 0, 0),
     ]
 
 
@@ -91,3 +94,5 @@ def test_every_count_adds_up_to_the_total(rows: list[tuple[int, Severity, str]])
     figures = count_incidents(incidents, OCTOBER)
     assert sum(c.now for c in figures.by_class) == sum(c.now for c in figures.by_severity) == figures.total.now
     assert figures.history[-1] == (Month(2026, 10), figures.total.now)
+    assert sum(c.before or 0 for c in figures.by_class) == (figures.total.before or 0)
+    assert sum(c.mean or 0 for c in figures.by_class) == pytest.approx(figures.total.mean or 0)

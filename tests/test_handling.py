@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -9,11 +9,16 @@ from newsletter.errors import HandlingError
 from newsletter.handling import Gate, fold, for_audience, forbidden_phrases, may_read, strictest
 from newsletter.model import (
     PUBLIC_AUDIENCE,
+    Action,
     Article,
     Audience,
     Collected,
+    EditorNote,
+    FeedEntry,
     Incident,
     Language,
+    Month,
+    Pick,
     Precision,
     RsitClass,
     Severity,
@@ -94,10 +99,88 @@ def test_an_incident_is_as_strict_as_its_strictest_language_version() -> None:
     assert french.title in phrases
 
 
-def test_a_sentence_that_stands_in_a_readable_text_is_no_secret() -> None:
-    secret = replace(ARTICLE, slug="closed", tlp=Tlp.GREEN, title="A closed article, for few")
-    phrases = forbidden_phrases(Collected(articles=(ARTICLE, secret)), PUBLIC_AUDIENCE)
-    assert phrases == {"A closed article, for few"}
+def test_a_copy_in_a_readable_file_does_not_make_a_secret_public() -> None:
+    """The preflight names the copy; the gate, which comes last, excuses nothing that editors wrote."""
+    note = EditorNote(month=Month(2026, 10), language=EN, tlp=Tlp.CLEAR, path="n", body=INCIDENT.public_summary)
+    phrases = forbidden_phrases(Collected(incidents=(INCIDENT,), notes=(note,)), PUBLIC_AUDIENCE)
+    with pytest.raises(HandlingError):
+        Gate(phrases).check("mail", note.body)
+
+
+def test_what_the_world_says_is_no_secret() -> None:
+    """A feed that happens to have our title would otherwise stop the month."""
+    entry = FeedEntry(
+        source="x",
+        guid="x",
+        title=INCIDENT.title,
+        link="https://a.example",
+        first_seen=datetime(2026, 10, 1, tzinfo=UTC),
+    )
+    phrases = forbidden_phrases(Collected(incidents=(INCIDENT,), entries=(entry,)), PUBLIC_AUDIENCE)
+    assert INCIDENT.title not in phrases
+    strict = replace(entry, tlp=Tlp.GREEN)
+    assert INCIDENT.title in forbidden_phrases(Collected(incidents=(INCIDENT,), entries=(strict,)), PUBLIC_AUDIENCE)
+
+
+def test_an_id_is_not_found_inside_a_longer_one() -> None:
+    """INC-2026-05 may be secret beside a public INC-2026-051, and is not excused by having been told of the latter."""
+    secret = replace(INCIDENT, id="INC-2026-05")
+    phrases = forbidden_phrases(Collected(incidents=(secret,)), PUBLIC_AUDIENCE, told=["<p>INC-2026-051</p>"])
+    gate = Gate(phrases)
+    for fine in ("INC-2026-051", "INC-2026-05-b", "XINC-2026-05"):
+        gate.check("mail", f"<p>{fine}.</p>")
+    for leak in ("INC-2026-05.", "(INC-2026-05)", '{"id":"INC-2026-05"}'):
+        with pytest.raises(HandlingError):
+            gate.check("mail", leak)
+
+
+@pytest.mark.parametrize(
+    ("title", "text", "leaks"),
+    [
+        ("Stolen server", "It says: Stolen server.", True),
+        ("Stolen server", "Stolen servers are rare", False),
+        ("Stolen disk", "Stolen disk", False),  # 11 characters
+        ("One. Two. Three.", "One. Two. Three.", True),
+    ],
+)
+def test_a_title_is_a_secret_as_a_whole(title: str, text: str, *, leaks: bool) -> None:
+    """Titles are shorter than sentences, so they have a minimum of their own, and are found as words."""
+    gate = Gate(forbidden_phrases(Collected(incidents=(replace(INCIDENT, title=title),)), PUBLIC_AUDIENCE))
+    if leaks:
+        with pytest.raises(HandlingError):
+            gate.check("mail", text)
+    else:
+        gate.check("mail", text)
+
+
+def test_every_part_of_a_note_is_gathered() -> None:
+    note = EditorNote(
+        month=Month(2026, 10),
+        language=EN,
+        tlp=Tlp.AMBER,
+        path="n",
+        title="The note title",
+        in_brief=("The line that was in brief.",),
+        action=Action("The action title", "The text of the action, which is long."),
+        corrections=("The correction of the month before.",),
+        elsewhere=(Pick("https://a.example", "The reason why it was picked."),),
+        body="The body of the editor's note.",
+    )
+    assert forbidden_phrases(Collected(notes=(note,)), PUBLIC_AUDIENCE) == {
+        "The note title",
+        "The line that was in brief.",
+        "The action title",
+        "The text of the action, which is long.",
+        "The correction of the month before.",
+        "The reason why it was picked.",
+        "The body of the editor's note.",
+    }
+
+
+def test_a_footnote_at_the_end_hides_no_sentence() -> None:
+    phrases = forbidden_phrases(Collected(incidents=(INCIDENT,)), PUBLIC_AUDIENCE)
+    with pytest.raises(HandlingError):
+        Gate(phrases).check("mail", f"{INCIDENT.public_summary}<sup>1</sup>")
 
 
 def test_what_an_audience_was_told_before_is_no_secret_any_more() -> None:

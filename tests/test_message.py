@@ -48,14 +48,15 @@ PUBLICATION = replace(sample_publication(), name="Security Report")
 
 def letter(variant=VARIANT, subscriber=None, base_url=BASE, publication=PUBLICATION, **options):
     """The whole way: compile, then address."""
-    values = {"date": DATE, "archived_at": f"{BASE}/en/reports/2026-10/"} | options
+    date = options.pop("date", DATE)
+    values = {"archived_at": f"{BASE}/en/reports/2026-10/"} | options
     made = compile_variant(variant, publication, **values)
-    return address_letter(made, subscriber or person(1), token=TOKEN, message_id=ID, base_url=base_url)
+    return address_letter(made, subscriber or person(1), token=TOKEN, message_id=ID, base_url=base_url, date=date)
 
 
 def compiled_variant(**options):
     """VARIANT, compiled."""
-    values = {"date": DATE, "archived_at": f"{BASE}/en/reports/2026-10/"} | options
+    values = {"archived_at": f"{BASE}/en/reports/2026-10/"} | options
     return compile_variant(VARIANT, PUBLICATION, **values)
 
 
@@ -178,30 +179,36 @@ def test_the_token_stands_whole_wherever_the_slot_stood():
     assert raw.count(TOKEN.encode()) == 3
     assert UNSUBSCRIBE_SLOT.encode() not in raw
     other = address_letter(
-        compiled_variant(), person(2), token=unsubscribe_token(KEYS, person(2).id), message_id=ID, base_url=BASE
+        compiled_variant(),
+        person(2),
+        token=unsubscribe_token(KEYS, person(2).id),
+        message_id=ID,
+        base_url=BASE,
+        date=DATE,
     )
     assert len(other) == len(raw)
 
 
-def test_the_digest_is_the_checksum_of_the_archived_letter():
-    """sha256sum of the .eml file says whether it is what was sent; the personal link is zeros in it."""
+def test_the_digest_is_the_checksum_of_the_archived_letter_below_its_date():
+    """From its second line on, the .eml file through sha256sum says whether it is what was approved."""
     made = compiled_variant()
-    archived = as_sent(made)
-    assert sha256(archived).hexdigest() == made.digest
+    archived = as_sent(made, date=DATE)
+    date, _, rest = archived.partition(b"\r\n")
+    assert date.startswith(b"Date: ")
+    assert sha256(rest).hexdigest() == made.digest
     assert UNSUBSCRIBE_SLOT.encode() not in archived
     assert f"/u/{'0' * TOKEN_LENGTH}" in next(read(archived).iter_parts()).get_content()
     assert "To" not in read(archived)
 
 
 def test_everything_in_the_letter_changes_its_digest():
-    """Text, html, subject, date, sender: an approval of a digest is an approval of all of it."""
+    """Text, html, subject, sender: an approval of a digest is an approval of all of it."""
     made = [
         compiled_variant(),
-        compiled_variant(date=DATE + timedelta(minutes=1)),
         compiled_variant(logo=PNG),
-        compile_variant(replace(VARIANT, text=VARIANT.text + "."), PUBLICATION, date=DATE, archived_at=None),
-        compile_variant(replace(VARIANT, html=VARIANT.html + "."), PUBLICATION, date=DATE, archived_at=None),
-        compile_variant(replace(VARIANT, subject="Other"), PUBLICATION, date=DATE, archived_at=None),
+        compile_variant(replace(VARIANT, text=VARIANT.text + "."), PUBLICATION, archived_at=None),
+        compile_variant(replace(VARIANT, html=VARIANT.html + "."), PUBLICATION, archived_at=None),
+        compile_variant(replace(VARIANT, subject="Other"), PUBLICATION, archived_at=None),
     ]
     assert len({item.digest for item in made}) == len(made)
 
@@ -256,7 +263,7 @@ def test_an_address_that_is_not_one_mailbox_is_refused(mailbox):
 def test_a_token_that_does_not_fit_its_slot_is_refused(token):
     """Otherwise lines would change their length."""
     with pytest.raises(ValueError, match="34 characters"):
-        address_letter(compiled_variant(), person(1), token=token, message_id=ID, base_url=BASE)
+        address_letter(compiled_variant(), person(1), token=token, message_id=ID, base_url=BASE, date=DATE)
 
 
 def test_a_language_that_is_none_is_refused():

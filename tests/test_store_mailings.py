@@ -235,7 +235,7 @@ def test_a_release_that_fails_releases_nothing(store):
     with store.read() as tx:
         found = mailings.get(tx, OCTOBER)
         assert found is not None
-        assert (found.state, found.released) == (MailingState.RELEASING, None)
+        assert (found.state, found.released) == (MailingState.RELEASING, NOW)  # since begin_release: the letters' date
         assert sum(deliveries.tally(tx, frozen.id).values()) == 0
         assert len(feeds.unprinted(tx, OCTOBER.last_day)) == 1
 

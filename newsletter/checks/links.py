@@ -13,10 +13,10 @@ from newsletter.html import heading_ids, markdown_links
 from newsletter.model import PUBLIC_AUDIENCE, Status, article_path, report_path, theme_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from newsletter.html import Link
-    from newsletter.model import Collected, Publication
+    from newsletter.model import Article, Collected, EditorNote, Incident, Publication
 
 # Months and years need no article to have a page: what was not released yet will be.
 _DATED = re.compile(r"(?:reports/\d{4}-\d\d|\d{4})/")
@@ -25,12 +25,13 @@ _SECTIONS: Final = ("", "articles/", "reports/", "themes/")
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """A Markdown text: the file, the line in which it begins, and the page that it appears on."""
+    """A Markdown text: the file, the line in which it begins, the page that it appears on, and whether it does so."""
 
     path: str
     line: int
     page: str
     markdown: str
+    printed: bool
 
     def links(self) -> tuple[Link, ...]:
         """Its links; most texts have none, and are not parsed."""
@@ -38,25 +39,28 @@ class _Text:
 
 
 def dead(collected: Collected, publication: Publication) -> Iterator[Problem]:
-    """Links into the archive, and to headings of the same text.
+    """Links into the archive, and to headings of the same text, that nothing answers."""
+    known = _addresses(collected, publication) | _unseen(collected, publication)
+    for text, link, target in _internal(collected, publication):
+        if target.startswith("#"):
+            if unquote(target[1:]) not in heading_ids(text.markdown):
+                fix = f"the headings here are {', '.join(sorted(heading_ids(text.markdown))) or 'none'}"
+                yield Problem(text.path, text.line + link.line - 1, f"no heading here is {target}", fix)
+        elif not _leads_somewhere(urljoin(text.page, target), known, publication):
+            message = f"the link {target} leads to no page that there is"
+            fix = "write it like /en/articles/slug/, with the name of an article that is published"
+            yield Problem(text.path, text.line + link.line - 1, message, fix)
 
-    Links with our full address are judged when they look like an article's or a theme's: the host may have other pages.
-    """
-    addresses = _addresses(collected, publication)
-    own = re.compile(re.escape(publication.base_url.rstrip("/")) + r"(?=/[a-z]+/(?:articles|themes)/)")
-    for text in _texts(collected):
-        for link in text.links():
-            target = own.sub("", link.target, 1)
-            if link.image or not link.is_kept or ":" in target.partition("/")[0]:
-                continue
-            if target.startswith("#"):
-                if unquote(target[1:]) not in heading_ids(text.markdown):
-                    fix = f"the headings here are {', '.join(sorted(heading_ids(text.markdown))) or 'none'}"
-                    yield Problem(text.path, text.line + link.line - 1, f"no heading here is {target}", fix)
-            elif not _leads_somewhere(urljoin(text.page, target), addresses, publication):
-                message = f"the link {target} leads to no page that the public can see"
-                fix = "write it like /en/articles/slug/, with the name of an article that is published"
-                yield Problem(text.path, text.line + link.line - 1, message, fix)
+
+def hidden(collected: Collected, publication: Publication) -> Iterator[Problem]:
+    """Links to articles that exist, but are drafts or above clearance: whoever wrote the link cannot help that."""
+    shown, unseen = _addresses(collected, publication), _unseen(collected, publication)
+    for text, link, target in _internal(collected, publication):
+        address = urljoin(text.page, target)
+        if not target.startswith("#") and unquote(urlsplit(address).path).rstrip("/") + "/" in unseen - shown:
+            message = f"the link {target} leads to a draft, or to what the public may not see: readers find no page"
+            fix = "publish that article, or take the link out"
+            yield Problem(text.path, text.line + link.line - 1, message, fix)
 
 
 def unusable(collected: Collected, publication: Publication) -> Iterator[Problem]:
@@ -95,14 +99,40 @@ def not_shown(collected: Collected, publication: Publication) -> Iterator[Proble
                 yield Problem(text.path, text.line + link.line - 1, message, "show it in an article and link to that")
 
 
+def _internal(collected: Collected, publication: Publication) -> Iterator[tuple[_Text, Link, str]]:
+    """Links into the archive, from texts that the public reads.
+
+    Links with our full address are judged when they look like an article's or a theme's: the host may have other pages.
+    """
+    own = re.compile(re.escape(publication.base_url.rstrip("/")) + r"(?=/[a-z]+/(?:articles|themes)/)")
+    for text in _texts(collected):
+        for link in text.links() if text.printed else ():
+            target = own.sub("", link.target, 1)
+            if not link.image and link.is_kept and ":" not in target.partition("/")[0]:
+                yield text, link, target
+
+
 def _addresses(collected: Collected, publication: Publication) -> frozenset[str]:
     """Pages whose existence depends on content: an article has one in every language, falling back."""
-    hidden = {a.slug for a in collected.articles if not may_read(PUBLIC_AUDIENCE, a.tlp)}
-    shown = [a for a in collected.articles if a.slug not in hidden and a.status is not Status.DRAFT]
-    pages = {article_path(language, a.slug) for a in shown for language in publication.languages}
-    aliases = {alias.rstrip("/") + "/" for a in shown for alias in a.aliases}
+    unseen = {a.slug for a in collected.articles if not _is_printed(a)}
+    pages = _pages((a for a in collected.articles if a.slug not in unseen), publication)
     themes = {theme_path(language, theme) for theme in publication.themes for language in publication.languages}
-    return frozenset({"/"} | pages | aliases | themes)
+    return frozenset({"/"} | pages | themes)
+
+
+def _unseen(collected: Collected, publication: Publication) -> frozenset[str]:
+    """Pages that there would be, if their articles were neither drafts nor above clearance."""
+    return _pages((a for a in collected.articles if not _is_printed(a)), publication)
+
+
+def _pages(articles: Iterable[Article], publication: Publication) -> frozenset[str]:
+    chosen = tuple(articles)
+    pages = {article_path(language, a.slug) for a in chosen for language in publication.languages}
+    return frozenset(pages | {alias.rstrip("/") + "/" for a in chosen for alias in a.aliases})
+
+
+def _is_printed(item: Article | Incident | EditorNote) -> bool:
+    return may_read(PUBLIC_AUDIENCE, item.tlp) and getattr(item, "status", None) is not Status.DRAFT
 
 
 def _leads_somewhere(address: str, addresses: frozenset[str], publication: Publication) -> bool:
@@ -118,16 +148,17 @@ def _leads_somewhere(address: str, addresses: frozenset[str], publication: Publi
 def _texts(collected: Collected) -> Iterator[_Text]:
     for article in collected.articles:
         page = article_path(article.language, article.slug)
-        yield _Text(article.path, article.lines.get("body", 1), page, article.body)
+        yield _Text(article.path, article.lines.get("body", 1), page, article.body, _is_printed(article))
     for incident in collected.incidents:
         page = report_path(incident.language, incident.detected.month)
         for name in ("public_summary", "internal_summary", "lessons", "advice"):
-            yield _Text(incident.path, incident.lines.get(name, 1), page, getattr(incident, name))
+            printed = _is_printed(incident) and name != "internal_summary"
+            yield _Text(incident.path, incident.lines.get(name, 1), page, getattr(incident, name), printed)
     for note in collected.notes:
         page = report_path(note.language, note.month)
-        yield _Text(note.path, note.lines.get("body", 1), page, note.body)
+        yield _Text(note.path, note.lines.get("body", 1), page, note.body, _is_printed(note))
         short = [("in_brief", text) for text in note.in_brief] + [("corrections", text) for text in note.corrections]
         short += [("elsewhere", pick.why) for pick in note.elsewhere]
         short += [("action", note.action.text)] if note.action else []
         for name, markdown in short:
-            yield _Text(note.path, note.lines.get(name, 1), page, markdown)
+            yield _Text(note.path, note.lines.get(name, 1), page, markdown, _is_printed(note))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -31,6 +33,12 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "db": ("operate", "database", "Make or upgrade the database."),
     "config": ("operate", "config", "Show the settings and where each comes from."),
 }
+
+
+# What the system refuses with these can only have been a writing.
+WRITING: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
+SYSTEM_REFUSED: Final = 5
+OUR_MISTAKE: Final = 1
 
 
 class LazyGroup(click.Group):
@@ -80,23 +88,65 @@ def cli(ctx: click.Context, *, verbose: bool) -> None:
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run a command; the text of a NewsletterError is all that a person sees of it, the exit code says which."""
-    sys.exit(run(args))
+    code = run(args)
+    try:
+        sys.stdout.flush()
+    except OSError:  # told already; Python would tell it again while it ends, with an exit code of its own
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
 
 
 def run(args: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code (design section 8)."""
     try:
         result: Any = cli.main(args=list(args) if args is not None else None, standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        sys.stdout.flush()
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         return 130
-    except NewsletterError as error:
-        click.echo(click.style("error: ", fg="red", bold=True) + str(error), err=True)
-        return error.exit_code
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output is gone, as with `| head`: nothing is wrong
         return 0
+    except Exception as error:  # noqa: BLE001  # a person at a terminal reads sentences, not traces
+        return _tell(error)
     return result if isinstance(result, int) else 0
+
+
+def _tell(error: Exception) -> int:
+    """Say what stopped the command; the exit code says it to programs."""
+    if isinstance(error, click.ClickException):
+        error.show()
+        return error.exit_code
+    if isinstance(error, NewsletterError):
+        _complain(str(error))
+        return error.exit_code
+    if isinstance(error, OSError):
+        _complain(_refusal(error))
+        return SYSTEM_REFUSED
+    _confess(error)
+    return OUR_MISTAKE
+
+
+def _complain(text: str) -> None:
+    click.echo(click.style("error: ", fg="red", bold=True) + text, err=True)
+
+
+def _refusal(error: OSError) -> str:
+    """Which file the system refuses, and why; it does not say whether we wanted to read or to write."""
+    reason = error.strerror or str(error)
+    path = error.filename2 or error.filename
+    deed = "write" if error.errno in WRITING else "read or write"
+    return f"cannot {deed}{'' if path is None else f' {path}'}: {reason}"
+
+
+def _confess(bug: Exception) -> None:
+    """What we did not think of: whoever reports it needs every line, and a reference to find it by in a log.
+
+    Local variables are no part of it, since those hold addresses.
+    """
+    from secrets import token_hex  # noqa: PLC0415  # only after a mistake
+    from traceback import format_exception  # noqa: PLC0415
+
+    reference = token_hex(4)
+    click.echo(f"{reference} failed unexpectedly\n{''.join(format_exception(bug))}", err=True, nl=False)
+    _complain(f"this is a mistake in newsletter, not yours; please report the lines above (reference {reference})")

@@ -59,6 +59,15 @@ def opened_app(*, database: bool = True) -> Iterator[App]:
         app.close()
 
 
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Whatever the system refuses inside this block is told as about ``path``: a full disk names no file."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
 def set_up_logging() -> None:
     """Logs on stderr; quiet unless ``newsletter --verbose``."""
     from newsletter.app import set_up_logging  # noqa: PLC0415

@@ -6,6 +6,7 @@ import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 import click
@@ -89,8 +90,10 @@ def _tell(outcome: Outcome, base_url: str, seconds: float) -> None:
 def _serve(app: App, maildir: Path, listener: socket.socket) -> None:
     from newsletter.cli.serve import web_app  # noqa: PLC0415
     from newsletter.demo import mailbox  # noqa: PLC0415
+    from newsletter.jobs import stop_on_signals  # noqa: PLC0415
     from newsletter.web.app import server  # noqa: PLC0415
 
+    stop_on_signals(Event())  # uvicorn raises the signal again at its end, which would leave the folder behind
     site = web_app(app, lambda pages: mailbox.routes(maildir, pages))
     click.echo("Ctrl-C ends the demo and removes everything it made.")
     server(site, host=HOST, port=0).run(sockets=[listener])

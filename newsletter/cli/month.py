@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     from newsletter.app import App
     from newsletter.deliver.engine import Progress, Tally
     from newsletter.model import Mailing, Month
-    from newsletter.pipeline import Draft, Standing
+    from newsletter.pipeline import Draft
+    from newsletter.standing import Standing
 
 WATCH_SECONDS = 1.0
+TRY_AGAIN = 5
+INTERRUPTED = 130
 
 
 @click.command(
@@ -42,10 +45,8 @@ def report(month: Month, out: Path) -> None:
     with opened_app(database=False) as app:
         made = pipeline.draft(month, app)
         files = rehearsal.draft_files(made, app)
-        out.mkdir(parents=True, exist_ok=True)
-        for name, data in files.items():
-            (out / name).write_bytes(data)
-            click.echo(out / name)
+        for path in rehearsal.write_files(files, out):
+            click.echo(path)
         _advise(made)
 
 
@@ -113,6 +114,8 @@ def send(month: Month, *, test_address: str | None, dry_run: bool, yes: bool, as
     """
     if test_address and dry_run:
         raise UsageError("--test sends one letter and --dry-run none: choose one of them")
+    if as_json and (test_address or dry_run):
+        raise UsageError("--json tells of a release; --test and --dry-run are none")
     with opened_app() as app:
         if test_address:
             return _send_test(month, test_address, app)
@@ -144,9 +147,11 @@ def _send_nothing(month: Month, app: App) -> int:
 
 
 def _send(month: Month, app: App, *, yes: bool, as_json: bool) -> int:
-    from newsletter import jobs, pipeline  # noqa: PLC0415
+    from newsletter import jobs, pipeline, standing  # noqa: PLC0415
 
     mailing = pipeline.prepare(month, app)
+    if mailing.state not in pipeline.DECIDED:
+        pipeline.check_ended(month, app)
     if pipeline.waits_for_approval(mailing, app):
         raise RefusedError(f"{month} is not approved; look at it, then: newsletter approve {month}")
     if not yes:
@@ -154,20 +159,22 @@ def _send(month: Month, app: App, *, yes: bool, as_json: bool) -> int:
     stop = Event()
     jobs.stop_on_signals(stop)
     with _progress(quiet=as_json) as progress:
-        _run_or_watch(month, app, stop, progress)
-    standing = pipeline.standing(month, app)
-    _print_standing(standing, as_json=as_json)
-    return 0 if standing.is_finished else 5
+        _run_or_watch(mailing, app, stop, progress)
+    reached = standing.of(month, app)
+    _print_standing(reached, as_json=as_json)
+    if reached.is_finished:
+        return 0
+    return INTERRUPTED if stop.is_set() else TRY_AGAIN
 
 
-def _run_or_watch(month: Month, app: App, stop: Event, progress: Progress) -> None:
+def _run_or_watch(mailing: Mailing, app: App, stop: Event, progress: Progress) -> None:
     """Deliver, or wait for another process that does; if that one goes away before the end, go on with its work."""
     from newsletter import pipeline  # noqa: PLC0415
 
     watching = False
     while not stop.is_set():
         try:
-            pipeline.run_month(month, app, stop=stop.is_set, progress=progress)
+            pipeline.run_month(mailing.month, app, expected=mailing.digest, stop=stop.is_set, progress=progress)
         except BusyError as busy:
             if not watching:
                 click.echo(f"{busy}; watching", err=True)
@@ -178,9 +185,9 @@ def _run_or_watch(month: Month, app: App, stop: Event, progress: Progress) -> No
 
 
 def _ask(month: Month, mailing: Mailing, app: App) -> None:
-    from newsletter import pipeline  # noqa: PLC0415
+    from newsletter import standing  # noqa: PLC0415
 
-    people = pipeline.letters_to_send(mailing, app)
+    people = standing.letters_to_send(mailing, app)
     click.echo(f"Send the report of {month} (edition {mailing.digest[:12]}) to {people:,} people?", err=True)
     if click.prompt(f"Type {month} to send", default="", show_default=False, err=True).strip() != str(month):
         raise RefusedError("that was not the month; nothing was sent")
@@ -191,33 +198,33 @@ def _ask(month: Month, mailing: Mailing, app: App) -> None:
 @json_option
 def status(month: Month | None, *, as_json: bool) -> None:
     """Tell where MONTH stands (every month without it): its edition, its state, its letters by state."""
-    from newsletter import pipeline  # noqa: PLC0415
+    from newsletter import standing  # noqa: PLC0415
 
     with opened_app() as app:
         if month is not None:
-            _print_standing(pipeline.standing(month, app), as_json=as_json)
+            _print_standing(standing.of(month, app), as_json=as_json)
             return
-        standings = pipeline.standings(app)
+        known = standing.every(app)
         if as_json:
-            print_json({"months": [standing.as_dict() for standing in standings]})
+            print_json({"months": [one.as_dict() for one in known]})
             return
-        for standing in standings:
-            _print_standing(standing, as_json=False)
-        if not standings:
+        for one in known:
+            _print_standing(one, as_json=False)
+        if not known:
             click.echo("nothing was prepared yet; begin with: newsletter report MONTH")
 
 
-def _print_standing(standing: Standing, *, as_json: bool) -> None:
+def _print_standing(reached: Standing, *, as_json: bool) -> None:
     if as_json:
-        print_json(standing.as_dict())
+        print_json(reached.as_dict())
         return
-    mailing = standing.mailing
+    mailing = reached.mailing
     approved = f", approved by {mailing.approved_by}" if mailing.approved_by else ""
     click.echo(f"{mailing.month}  {mailing.state}{approved}  edition {mailing.digest[:12]}")
-    for state, count in standing.letters.items():
+    for state, count in reached.letters.items():
         if count:
             click.echo(f"  {state:<9} {count:>8,}")
-    for failure in standing.failures:
+    for failure in reached.failures:
         click.echo(f"  source failed  {failure}")
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from newsletter.cli.common import json_option, opened_app, print_json
+from newsletter.cli.common import json_option, opened_app, print_json, writing
+from newsletter.model import SubscriberState
 
 CONSENT_HELP = "How they agreed, and when: kept as evidence."
 
@@ -42,13 +43,23 @@ def list_(*, as_json: bool) -> None:
 @click.option("--language", help="Two letters; the site's first language unless said.")
 @click.option("--format", "text_format", type=click.Choice(["html", "text"]), default="html", show_default=True)
 @click.option("--consent", required=True, help=CONSENT_HELP)
-def add(address: str, language: str | None, text_format: str, consent: str) -> None:
-    """Add one active subscriber; somebody who is known already is left as they are."""
+@click.option("--again", is_flag=True, help="Who had left agreed anew: make them active, and keep this consent too.")
+def add(address: str, language: str | None, text_format: str, consent: str, *, again: bool) -> None:
+    """Add one active subscriber; somebody who is known already is left as they are, unless --again."""
     from newsletter import subscriptions  # noqa: PLC0415
 
     with opened_app() as app:
-        new = subscriptions.add(address, app, language=language, text_format=text_format, consent=consent)
-    click.echo("added" if new else "known already: nothing changed")
+        known = subscriptions.add(
+            address, app, language=language, text_format=text_format, consent=consent, again=again
+        )
+    if known is None:
+        click.echo("added")
+    elif known.state is SubscriberState.ACTIVE:
+        click.echo("known already and active: nothing changed")
+    elif again:
+        click.echo(f"active again (was {known.state}), with language {known.language} and format {known.format}")
+    else:
+        click.echo(f"known already and {known.state}: nothing changed; if they agreed anew, add them with --again")
 
 
 @subscribers.command("import", epilog='Example: newsletter subscribers import people.csv --consent "form of 2026-11"')
@@ -76,6 +87,6 @@ def export(out: Path | None) -> None:
         if out is None:
             subscriptions.export_csv(sys.stdout, app)
             return
-        with out.open("w", encoding="utf-8", newline="") as file:
+        with writing(out), out.open("w", encoding="utf-8", newline="") as file:
             count = subscriptions.export_csv(file, app)
     click.echo(f"{count} people in {out}")

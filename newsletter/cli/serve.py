@@ -12,6 +12,7 @@ from newsletter.cli.common import opened_app
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import uvicorn
     from starlette.applications import Starlette
     from starlette.routing import BaseRoute
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 def serve(*, no_scheduler: bool) -> None:
     """Serve the archive and the unsubscribe page, and run the scheduler, until SIGTERM or Ctrl-C."""
     from newsletter import jobs  # noqa: PLC0415
-    from newsletter.duties import Duties  # noqa: PLC0415
     from newsletter.web.app import listen, server  # noqa: PLC0415
 
     with opened_app() as app:
@@ -36,17 +36,10 @@ def serve(*, no_scheduler: bool) -> None:
         listener = listen(web.host, web.port)
         stop = Event()
         jobs.stop_on_signals(stop)  # uvicorn puts its own handlers above, and raises the signal again at its end
-        schedule = app.settings.schedule
         clockwork = Thread(
             name="scheduler",
-            target=jobs.run,
-            args=(Duties(app, stop),),
-            kwargs={
-                "zone": app.publication.zone,
-                "tick_seconds": schedule.tick_seconds,
-                "poll_seconds": schedule.poll_minutes * 60,
-                "stop": stop,
-            },
+            target=_keep_time,
+            args=(app, stop, serving),
             daemon=True,
         )
         if not no_scheduler:
@@ -59,6 +52,24 @@ def serve(*, no_scheduler: bool) -> None:
             stop.set()
             if not no_scheduler:
                 clockwork.join(jobs.STOP_SECONDS)
+
+
+def _keep_time(app: App, stop: Event, serving: uvicorn.Server) -> None:
+    """Run the scheduler; if it ends by itself, end the process too, so that whoever watches it starts it again."""
+    from newsletter import jobs  # noqa: PLC0415
+    from newsletter.duties import Duties  # noqa: PLC0415
+
+    schedule = app.settings.schedule
+    try:
+        jobs.run(
+            Duties(app, stop),
+            zone=app.publication.zone,
+            tick_seconds=schedule.tick_seconds,
+            poll_seconds=schedule.poll_minutes * 60,
+            stop=stop,
+        )
+    finally:
+        serving.should_exit = True
 
 
 def web_app(app: App, more: Callable[[Pages], Sequence[BaseRoute]] = lambda _: ()) -> Starlette:

@@ -5,20 +5,22 @@ from __future__ import annotations
 import re
 import shutil
 import unicodedata
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from newsletter.cli.common import json_option, print_json, site_settings
-from newsletter.errors import UsageError
+from newsletter.cli.common import json_option, print_json, site_settings, writing
+from newsletter.errors import ContentError, UsageError
 from newsletter.model import MAX_SLUG, Gravity, Language, Month
 from newsletter.resources import packaged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from newsletter.config import Settings
     from newsletter.model import Finding
 
 SITE_FOLDERS: Final = ("articles", "incidents", "reports", "templates")
@@ -89,6 +91,25 @@ def init(folder: Path, *, empty: bool) -> None:
     """Make a new site in FOLDER: settings, folders, scheduler.py, and sample content to look at."""
     if folder.exists() and any(folder.iterdir()):
         raise UsageError(f"{folder} is not empty; name a folder that does not exist yet")
+    is_new = not folder.exists()
+    with writing(folder):
+        try:
+            _make_site(folder, empty=empty)
+        except OSError:
+            for path in folder.iterdir() if folder.is_dir() else ():
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+            if is_new and folder.is_dir():
+                folder.rmdir()
+            raise
+    sample = "" if empty else "\n  newsletter report 2026-10 --out out   look at a month of the sample content"
+    click.echo(
+        f"{folder} is ready. Next:\n  cd {folder}{sample}\n"
+        "  edit newsletter.toml                  your names, addresses and relay\n"
+        '  newsletter new article "A title"      write'
+    )
+
+
+def _make_site(folder: Path, *, empty: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in SITE_FOLDERS:
         (folder / name).mkdir()
@@ -100,14 +121,17 @@ def init(folder: Path, *, empty: bool) -> None:
     (folder / "newsletter.toml").write_text(settings, encoding="utf-8")
     if not empty:
         for name in ("articles", "incidents", "reports"):
-            shutil.copytree(packaged(name), folder / name, dirs_exist_ok=True)
+            _copy(packaged(name), folder / name)
     (folder / ".gitignore").write_text("/var/\n/archive/\n", encoding="utf-8")
-    sample = "" if empty else "\n  newsletter report 2026-10 --out out   look at a month of the sample content"
-    click.echo(
-        f"{folder} is ready. Next:\n  cd {folder}{sample}\n"
-        "  edit newsletter.toml                  your names, addresses and relay\n"
-        '  newsletter new article "A title"      write'
-    )
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.mkdir(exist_ok=True)
+    for path in sorted(source.iterdir()):
+        if path.is_dir():
+            _copy(path, target / path.name)
+        else:
+            shutil.copyfile(path, target / path.name)
 
 
 @click.group(short_help="Start an article, an incident summary or an editor's note.")
@@ -130,9 +154,16 @@ def article(title: str, language: str | None) -> None:
 @click.option("--language", help="Two letters; the site's first language unless said.")
 def incident(incident_id: str, title: str, language: str | None) -> None:
     """Start an incident summary."""
+    from newsletter.parsing.fields import identifier  # noqa: PLC0415  # the doors cost 0.2 s
+    from newsletter.parsing.validate import FieldError  # noqa: PLC0415
+
+    try:
+        identifier(incident_id)
+    except FieldError as error:
+        raise UsageError(f"the id {error}; {error.fix}") from error
     today = date.today()  # noqa: DTZ011
     text = INCIDENT.format(id=incident_id, title=_quoted(title), today=today)
-    _write("incidents", str(today.year), slug_of(incident_id), language, text)
+    _write("incidents", str(today.year), incident_id.lower(), language, text)
 
 
 @new.command(epilog="Example: newsletter new report 2026-11")
@@ -157,10 +188,12 @@ def check(paths: Sequence[Path], *, as_json: bool) -> int:
     Exit code 0 when nothing blocks a release, 1 when something does.
     """
     from newsletter.checks import check_content  # noqa: PLC0415  # the doors cost 0.2 s
+    from newsletter.collect.editions import EDITIONS, past_editions, read_editions  # noqa: PLC0415
     from newsletter.collect.files import collect_files  # noqa: PLC0415
 
     settings = site_settings()
     collected, findings = collect_files(settings.root, settings.publication.languages)
+    collected = replace(collected, past=past_editions(read_editions(settings.root / EDITIONS)))
     findings += check_content(collected, settings.publication)
     wanted = [path.resolve() for path in paths]
     for path in (path for path in wanted if not path.exists()):
@@ -193,13 +226,50 @@ def _write(kind: str, year: str, name: str, language: str | None, text: str) -> 
     if suffix not in settings.publication.languages:
         raise UsageError(f"this site has no language {suffix!r}; it has {', '.join(settings.publication.languages)}")
     path = settings.root / kind / year / f"{name}.{suffix}.md"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
+    if taken := _holder(kind, name, suffix, settings):
+        raise UsageError(f"{taken} exists already and has that name; choose another one, or edit that file")
+    _refuse_faults(kind, name, str(path.relative_to(settings.root)), suffix, text)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise UsageError(f"{path} exists already; choose another title, or edit that file") from None
+            try:
+                file.write(text)
+                file.flush()
+            except OSError:
+                path.unlink()
+                raise
     click.echo(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def _holder(kind: str, name: str, language: Language, settings: Settings) -> Path | None:
+    """The file that has this name already, in whatever year; articles and incidents share their names.
+
+    The same thing in another language is a translation, and welcome.
+    """
+    kinds = (kind,) if kind == "reports" else ("articles", "incidents")
+    for other in kinds:
+        for path in sorted((settings.root / other).rglob("*.md")):
+            if any(part.startswith((".", "_")) for part in path.relative_to(settings.root).parts):
+                continue  # a draft that nobody reads
+            slug, _, suffix = path.name.removesuffix(".md").partition(".")
+            is_translation = other == kind and (suffix or settings.publication.first_language) != language
+            if slug.lower() == name and not is_translation:
+                return path
+    return None
+
+
+def _refuse_faults(kind: str, name: str, path: str, language: Language, text: str) -> None:
+    """What ``check`` would refuse is not written in the first place: a title that is too long, or empty."""
+    from newsletter.parsing import parse_article, parse_incident, parse_note  # noqa: PLC0415  # the doors cost 0.2 s
+
+    data = text.encode("utf-8", "surrogatepass")
+    findings = {
+        "articles": lambda: parse_article(data, path, language).findings,
+        "incidents": lambda: parse_incident(data, path, language).findings,
+        "reports": lambda: parse_note(data, path, language, Month.parse(name)).findings,
+    }[kind]()
+    if faults := [finding for finding in findings if finding.gravity is Gravity.BLOCK]:
+        raise ContentError(faults)
 
 
 def _below(path: Path, wanted: Sequence[Path]) -> bool:

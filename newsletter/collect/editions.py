@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+EDITIONS: Final = "editions"
 MANIFEST: Final = "manifest.json"
 REPORT_SUFFIX: Final = ".report.json"
 MAX_EDITION_FILE_BYTES: Final = 20_000_000
@@ -72,13 +73,15 @@ def read_editions(folder: Path) -> tuple[PublishedEdition, ...]:
 
 
 def past_editions(editions: Iterable[PublishedEdition]) -> tuple[PastEdition, ...]:
-    """What earlier editions said: the incidents that they printed, and the counts of every month in them."""
+    """What earlier editions said: the incidents and articles that they printed, and the counts of every month."""
     return tuple(
         PastEdition(
             month=edition.month,
             digest=edition.digest,
             incident_ids=frozenset(i.id for report in edition.reports.values() for i in report.incidents),
             counts={month: n for report in edition.reports.values() for month, n in report.figures.history},
+            article_slugs=frozenset(a.slug for report in edition.reports.values() for a in report.articles),
+            letters=tuple(data.decode() for name, data in edition.files.items() if name.endswith(".html")),
         )
         for edition in editions
     )

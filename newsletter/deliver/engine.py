@@ -253,6 +253,7 @@ def _hand_over(work: Round, session: Session, subscriber: Subscriber, compiled: 
         token=unsubscribe_token(work.keys, subscriber.id),
         message_id=message_id(work.keys, name, subscriber.id, sender.rpartition("@")[2]),
         base_url=work.publication.base_url,
+        date=work.mailing.released or work.clock(),
     )
     return session.send(sender, recipient, message)
 
@@ -269,8 +270,9 @@ def _write_down(work: Round, letter: Letter, reply: Reply) -> tuple[DeliveryStat
                 return outcome, deliveries.refused(tx, letter, said, now)
             wait = backoff(letter.attempts + 1) * work.rng.uniform(1 - JITTER, 1 + JITTER)
             return outcome, deliveries.deferred(tx, letter, said, now + wait, now)
-    except StoreError:
-        log.exception("not written down", mailing=letter.mailing, subscriber=letter.subscriber.id, state=outcome.value)
+    except StoreError as error:
+        facts = {"mailing": letter.mailing, "subscriber": letter.subscriber.id, "state": outcome.value}
+        log.error("not written down", reason=str(error), **facts)  # noqa: TRY400  # the disk's fault, not a bug's trace
         raise
 
 

@@ -1,8 +1,8 @@
 """Letters as bytes: a variant is compiled once; for each recipient a few header lines are put in front, a token in.
 
 The compiled letter is ``head`` (header lines that are the same for everybody; Content-Type is the last) and ``body``.
-``as_sent`` joins the two without a recipient, with the personal token zeroed; its SHA-256 is the variant's digest, so
-that whoever has the archived file can check it with sha256sum.
+Its digest is the SHA-256 of the two with the personal token zeroed. The Date is no part of it: it is the moment of the
+release, which comes after the approval of the digest. ``as_sent`` is the letter without a recipient, for the archive.
 """
 
 from __future__ import annotations
@@ -41,19 +41,18 @@ CONTENT_TYPE: Final = b"\r\nContent-Type: "
 
 
 def compile_variant(
-    variant: Variant, publication: Publication, *, date: datetime, archived_at: str | None, logo: bytes | None = None
+    variant: Variant, publication: Publication, *, archived_at: str | None, logo: bytes | None = None
 ) -> CompiledVariant:
     """Everything of the letter that does not depend on who gets it; the same arguments give the same bytes.
 
     Args:
         variant: what was rendered; its html may show the logo as ``<img src="cid:logo" ...>``.
         publication: whose letter it is.
-        date: the Date header, aware.
         archived_at: the permanent address of this edition; None when it has none on the web.
         logo: the bytes of a PNG, JPEG or GIF; left out when the html does not show it.
 
     Raises:
-        ValueError: a text cannot stand in a header, ``date`` is naive, or the logo is too large or no image.
+        ValueError: a text cannot stand in a header, or the logo is too large or no image.
     """
     content, html = variant.text.encode(), variant.html.encode()
     # "=_" occurs in no quoted-printable or base64 text, so a boundary that holds it needs no search (RFC 2045 6.7).
@@ -64,7 +63,7 @@ def compile_variant(
         html_part = _with_logo(variant.html, logo, _domain(publication), f"=_r{mark}")
     boundary = f"=_a{mark}"
     body = _multipart(boundary, text_part, html_part)
-    head = _common(variant, publication, date, archived_at)
+    head = _common(variant, publication, archived_at)
     head += headers.tokens("MIME-Version", "1.0") + _multipart_type("alternative", boundary)
     report = variant.report
     return CompiledVariant(
@@ -84,16 +83,17 @@ def edition_digest(variants: Iterable[CompiledVariant]) -> str:
     return sha256("".join(f"{item.digest}\n" for item in ordered).encode()).hexdigest()
 
 
-def as_sent(compiled: CompiledVariant) -> bytes:
-    """The letter without a recipient, as the archive keeps it: personal tokens are zeros."""
-    return _zeroed(compiled.head, compiled.body)
+def as_sent(compiled: CompiledVariant, *, date: datetime) -> bytes:
+    """The letter without a recipient, as the archive keeps it: dated (aware), personal tokens are zeros."""
+    return headers.tokens("Date", _date(date)) + _zeroed(compiled.head, compiled.body)
 
 
 def address_letter(
-    compiled: CompiledVariant, subscriber: Subscriber, *, token: str, message_id: str, base_url: str
+    compiled: CompiledVariant, subscriber: Subscriber, *, token: str, message_id: str, base_url: str, date: datetime
 ) -> bytes:
     """The whole letter for one person; who wants text alone gets that part alone, under the same headers.
 
+    ``date`` is aware, and the same for everybody and for every attempt: the moment of the release.
     One-click unsubscribing (RFC 8058) is announced only where ``base_url`` is https, which it demands.
 
     Raises:
@@ -105,6 +105,7 @@ def address_letter(
     personal = [
         headers.mailbox("To", subscriber.address.mailbox),
         headers.tokens("Message-ID", message_id),
+        headers.tokens("Date", _date(date)),
         headers.url("List-Unsubscribe", unsubscribe),
     ]
     if urlsplit(base_url).scheme == "https":
@@ -131,14 +132,13 @@ def compile_notice(notice: Notice, publication: Publication, *, date: datetime, 
 # --- headers --------------------------------------------------------------------------------------------------
 
 
-def _common(variant: Variant, publication: Publication, date: datetime, archived_at: str | None) -> bytes:
+def _common(variant: Variant, publication: Publication, archived_at: str | None) -> bytes:
     report = variant.report
     contact = "mailto:" + quote(headers.checked_address(publication.contact), safe="@")
     lines = [
         _from(publication),
         headers.mailbox("Reply-To", publication.reply_to),
         headers.text("Subject", variant.subject),
-        headers.tokens("Date", _date(date)),
         headers.list_id("List-Id", _list_id(publication), publication.name),
         headers.tokens("List-Post", "NO"),
         headers.url("List-Help", contact),

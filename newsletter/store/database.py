@@ -104,6 +104,11 @@ class Store:
             with self.begin() as connection:
                 upgrade(connection)
 
+    def is_new(self) -> bool:
+        """Whether nothing of ours is in the database yet: another process may be making it at this moment."""
+        with self.read() as connection:
+            return schema.current(connection) is None
+
     def check(self) -> None:
         """StoreError when the database has not the tables of this version of the program."""
         if self._is_sqlite and not Path(self._url.database or "").exists():

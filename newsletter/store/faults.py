@@ -27,7 +27,17 @@ UNOPENABLE: Final = "cannot be opened; does its folder exist, and may the user t
 OUTDATED: Final = "has not the tables of this version; run: newsletter db upgrade"
 
 # Primary result codes, https://www.sqlite.org/rescode.html
-SQLITE_REASONS: Final = {5: LOCKED, 6: LOCKED, 8: READ_ONLY, 11: DAMAGED, 13: FULL, 14: UNOPENABLE, 26: DAMAGED}
+IO_FAILED: Final = "cannot be written or read just now: a full disk, or a broken one; nothing of this step was kept"
+SQLITE_REASONS: Final = {
+    5: LOCKED,
+    6: LOCKED,
+    8: READ_ONLY,
+    10: IO_FAILED,
+    11: DAMAGED,
+    13: FULL,
+    14: UNOPENABLE,
+    26: DAMAGED,
+}
 PRIMARY: Final = 0xFF
 # https://www.postgresql.org/docs/15/errcodes-appendix.html
 POSTGRESQL_REASONS: Final = {

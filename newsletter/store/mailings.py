@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import delete, exists, literal, select, update
+from sqlalchemy import delete, exists, func, literal, select, update
 
 from newsletter.errors import BusyError, ConflictError
 from newsletter.model import (
@@ -114,11 +114,14 @@ def approve(tx: Connection, month: Month, digest: str, by: str, now: datetime) -
 
 
 def begin_release(tx: Connection, month: Month, digest: str, now: datetime) -> bool:
-    """From here on the candidate cannot be replaced. True too when that was so; False when it is another digest."""
+    """From here on the candidate cannot be replaced, and this is when it was released, by the date of its letters.
+
+    True too when that was so, and the moment stays the first one; False when it is another digest.
+    """
     done = tx.execute(
         update(table)
         .where(_is(month), table.c.digest == digest, table.c.state.in_((*REPLACEABLE, MailingState.RELEASING)))
-        .values(state=MailingState.RELEASING, changed=now)
+        .values(state=MailingState.RELEASING, released=func.coalesce(table.c.released, now), changed=now)
     )
     return done.rowcount == 1
 
@@ -135,7 +138,7 @@ def release(tx: Connection, mailing: Mailing, now: datetime) -> int:
     done = tx.execute(
         update(table)
         .where(table.c.id == mailing.id, table.c.digest == mailing.digest, table.c.state == MailingState.RELEASING)
-        .values(state=MailingState.RELEASED, released=now, changed=now)
+        .values(state=MailingState.RELEASED, changed=now)
     )
     if not done.rowcount:
         raise ConflictError(f"the report of {mailing.month} was released by another process, or is not to be released")
@@ -159,7 +162,7 @@ def release(tx: Connection, mailing: Mailing, now: datetime) -> int:
         "reason",
     )
     count = tx.execute(insert(tx, delivery).from_select(columns, recipients)).rowcount
-    feeds.mark_printed(tx, _entry_keys(tx, mailing.id), mailing.month)
+    feeds.mark_printed(tx, entry_keys(tx, mailing.id), mailing.month)
     return count
 
 
@@ -267,6 +270,12 @@ def failures(tx: Connection, mailing: MailingId) -> tuple[str, ...]:
     return tuple(json.loads(tx.execute(select(table.c.failures).where(table.c.id == mailing)).scalar_one()))
 
 
+def entry_keys(tx: Connection, mailing: MailingId) -> tuple[tuple[str, str], ...]:
+    """(source, guid) of every feed entry that the edition prints."""
+    stored = json.loads(tx.execute(select(table.c.entries).where(table.c.id == mailing)).scalar_one())
+    return tuple((source, guid) for source, guid in stored)
+
+
 # --- how ------------------------------------------------------------------------------------------------------
 
 
@@ -283,11 +292,6 @@ def _locked(tx: Connection, month: Month) -> Mailing | None:
 
 def _required(tx: Connection, month: Month) -> Mailing:
     return _as_mailing(tx.execute(select(table).where(_is(month))).one())
-
-
-def _entry_keys(tx: Connection, mailing: MailingId) -> tuple[tuple[str, str], ...]:
-    stored = json.loads(tx.execute(select(table.c.entries).where(table.c.id == mailing)).scalar_one())
-    return tuple((source, guid) for source, guid in stored)
 
 
 def _variant_row(

@@ -89,6 +89,7 @@ subscriber: Final = Table(
     metadata,
     Column("id", BigInteger, primary_key=True, autoincrement=False),  # random: it stands in logs and links
     Column("mailbox", Text, nullable=False),
+    Column("mailbox_key", Text, nullable=False),  # in lower case: Robin@ and robin@ are one person
     Column("typed", Text, nullable=False),
     Column("language", Text, nullable=False),
     Column("audience", Text, nullable=False),
@@ -96,7 +97,7 @@ subscriber: Final = Table(
     Column("state", Text, nullable=False),
     Column("created", Utc, nullable=False),
     Column("changed", Utc, nullable=False),
-    UniqueConstraint("mailbox"),
+    UniqueConstraint("mailbox_key"),
     one_of("format", Format),
     one_of("state", SubscriberState),
 )

@@ -152,14 +152,18 @@ def content_type(name: str) -> str:
 def _load(target: Path) -> Served | None:
     # Not blocking: a named pipe would hold the thread for ever before we can see that it is no plain file.
     handle = os.open(target, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(handle, "rb") as file:  # noqa: PTH123 - a descriptor has no Path
+    try:
         found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode):
             return None
         if found.st_size > MAX_FILE_BYTES:
             log.warning("a file of the archive is too large to serve", name=target.name, limit=MAX_FILE_BYTES)
             return None
-        return Served(target.name, file.read(), int(found.st_mtime))
+        # Only now: open() refuses a folder, and then leaves the descriptor open.
+        with open(handle, "rb", closefd=False) as file:
+            return Served(target.name, file.read(), int(found.st_mtime))
+    finally:
+        os.close(handle)
 
 
 def _fresh(served: Served, asked: Headers) -> Response:

@@ -75,7 +75,7 @@ def compiled(language: Language = EN, *, subject: str = "Monthly Security Report
         html=f'<p>{words}</p>\n<p><a href="{link}">Unsubscribe</a></p>\n',
         text=f"{words}\n\nUnsubscribe: {link}\n",
     )
-    return compile_variant(variant, sample_publication(), date=NOW, archived_at="https://security.meridian.example/")
+    return compile_variant(variant, sample_publication(), archived_at="https://security.meridian.example/")
 
 
 def candidate(store: Store, *variants: CompiledVariant, month: Month = OCTOBER, **changes: Any) -> Mailing:

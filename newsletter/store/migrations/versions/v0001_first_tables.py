@@ -27,6 +27,7 @@ def _people() -> None:
         "subscriber",
         sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("mailbox", sa.Text(), nullable=False),
+        sa.Column("mailbox_key", sa.Text(), nullable=False),
         sa.Column("typed", sa.Text(), nullable=False),
         sa.Column("language", sa.Text(), nullable=False),
         sa.Column("audience", sa.Text(), nullable=False),
@@ -39,7 +40,7 @@ def _people() -> None:
             "state IN ('pending', 'active', 'paused', 'unsubscribed', 'bouncing')", name=op.f("ck_subscriber_state")
         ),
         sa.PrimaryKeyConstraint("id", name="pk_subscriber"),
-        sa.UniqueConstraint("mailbox", name="uq_subscriber_mailbox"),
+        sa.UniqueConstraint("mailbox_key", name="uq_subscriber_mailbox_key"),
     )
     op.create_table(
         "consent",

@@ -1,0 +1,285 @@
+"""What a setting of the right type must still fulfil, so that a wrong one is told at the start and not in a traceback.
+
+Every rule yields pairs of key and message (what is wrong and how to mend it); ``newsletter.config`` adds the place.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from dataclasses import asdict, fields
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
+
+from newsletter.deliver import headers
+from newsletter.deliver.message import LOGO_TYPES, MAX_LOGO_BYTES
+from newsletter.model import SLUG, Month
+from newsletter.render.words import CATALOGUES, catalogue_files
+from newsletter.schedule import parse_rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from newsletter.config import Settings
+    from newsletter.model import Publication
+
+SQLITE: Final = "sqlite:///"
+PASSWORD: Final = re.compile(r"(?<=://)([^:/]*):.+@", re.DOTALL)  # as SQLAlchemy reads it
+PASSWORD_PARAMETER: Final = re.compile(r"(?<=[?&])(\w*password)=[^&]+", re.IGNORECASE)
+
+# What the site keeps to itself: whatever stands in the archive's folder is handed out to everybody.
+PRIVATE_FOLDERS: Final = ("articles", "incidents", "reports", "editions", "templates", "var")
+
+LIMITS: Final = {
+    "schedule.max_late_days": (0, 60),
+    "schedule.remind_days": (0, 28),
+    "schedule.tick_seconds": (1, 3600),
+    "schedule.poll_minutes": (5, 1440),
+    "relay.port": (1, 65535),
+    "relay.timeout_seconds": (1, 600),
+    "web.port": (0, 65535),
+    "publication.full_articles": (0, 20),
+    "publication.max_elsewhere": (0, 50),
+}
+
+
+def wrong(settings: Settings) -> Iterator[tuple[str, str]]:
+    """What has the right type and still makes no sense, as (table.key, message)."""
+    yield from _wrong_texts(settings)
+    yield from _wrong_publication(settings.publication)
+    yield from _wrong_addresses(settings)
+    yield from _wrong_languages(settings.publication)
+    yield from _wrong_schedule(settings)
+    yield from _wrong_numbers(settings)
+    yield from _wrong_servers(settings)
+    yield from _wrong_sources(settings)
+    yield from _wrong_logo(settings)
+    yield from _wrong_archive(settings)
+
+
+def without_password(url: str) -> str:
+    """A database's address as people may see it: ``postgresql://user:***@host/name``."""
+    return PASSWORD_PARAMETER.sub(r"\1=***", PASSWORD.sub(r"\1:***@", url))
+
+
+def read_small(path: Path, most: int) -> bytes:
+    """The bytes of a file; ValueError with the reason when it cannot be read or has more than ``most``."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(most + 1)
+    except OSError as error:
+        raise ValueError(f"cannot be read: {path}: {error.strerror}") from error
+    except ValueError as error:  # a NUL in its name
+        raise ValueError(f"cannot be read: {error}") from error
+    if len(content) > most:
+        raise ValueError(f"cannot be read: {path} is larger than {most:,} bytes")
+    return content
+
+
+def _wrong_texts(settings: Settings) -> Iterator[tuple[str, str]]:
+    for item in fields(settings):
+        if item.name in ("root", "origins"):
+            continue
+        for key, text in _texts(asdict(getattr(settings, item.name)), item.name):
+            bad = next((c for c in text if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp")), None)
+            if bad:
+                yield key, f"holds U+{ord(bad):04X}; write it in one line, without line breaks or control characters"
+
+
+def _texts(value: Any, key: str) -> Iterator[tuple[str, str]]:
+    """Every text below ``value`` with its key; the names in a mapping are texts too."""
+    if isinstance(value, str):
+        yield key, value
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            yield key, name
+            yield from _texts(inner, f"{key}.{name}")
+    elif isinstance(value, tuple):
+        for position, inner in enumerate(value):
+            yield from _texts(inner, f"{key}.{position}")
+
+
+def _wrong_publication(publication: Publication) -> Iterator[tuple[str, str]]:
+    for name in ("name", "organisation"):
+        if not getattr(publication, name).strip():
+            yield f"publication.{name}", "is empty; readers must see whose letter it is"
+    for name in ("accent", "accent_dark"):
+        if not re.fullmatch(r"#[0-9a-fA-F]{6}", getattr(publication, name)):
+            yield f"publication.{name}", "is no colour; write it like #1f4e79"
+    for theme in publication.themes:
+        if not SLUG.fullmatch(theme):
+            yield f"publication.themes.{theme}", "must be of a-z, 0-9 and single hyphens"
+
+
+def _wrong_addresses(settings: Settings) -> Iterator[tuple[str, str]]:
+    publication = settings.publication
+    mails = {f"publication.{name}": getattr(publication, name) for name in ("contact", "from_address", "reply_to")}
+    mails |= {f"editors.addresses.{n}": address for n, address in enumerate(settings.editors.addresses)}
+    for key, address in mails.items():
+        try:
+            headers.checked_address(address)
+        except ValueError:
+            yield key, f"{address!r} is no mail address; write it like security@example.org, in ASCII, without a name"
+    reason = _no_web_address(publication.base_url) or _more_than_a_base(publication.base_url)
+    if reason:
+        yield "publication.base_url", reason
+    elif not publication.list_id and not _is_host_name(str(urlsplit(publication.base_url).hostname)):
+        yield "publication.list_id", "is needed, since base_url has no host name; write it like report.example.org"
+    if website := _no_web_address(publication.website):
+        yield "publication.website", website
+    if publication.list_id and not ("." in publication.list_id and _is_host_name(publication.list_id)):
+        yield (
+            "publication.list_id",
+            f"{publication.list_id!r} is no list identifier; write it like report.security.example.org",
+        )
+
+
+def _no_web_address(text: str) -> str:
+    """Why it is none, in words; empty when it is one."""
+    try:
+        parts = urlsplit(text)
+        if parts.port == 0:
+            return "has the port 0; leave the port out, or give a real one"
+    except ValueError as error:
+        return f"is no web address ({error}); write it like https://security.example.org"
+    host = parts.hostname or ""
+    is_right = parts.scheme in ("http", "https") and (_is_host_name(host) or _is_ip_address(host))
+    if not is_right or not headers.URL.fullmatch(text):
+        return "is no web address; write it like https://security.example.org, in ASCII (a host as xn--...)"
+    return "holds a user or password; leave that out" if "@" in parts.netloc else ""
+
+
+def _more_than_a_base(text: str) -> str:
+    return "addresses of pages are appended to it; leave out what follows the ? or #" if set(text) & {"?", "#"} else ""
+
+
+def _is_host_name(text: str) -> bool:
+    return headers.ADDRESS.fullmatch(f"x@{text}") is not None
+
+
+def _is_ip_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _wrong_languages(publication: Publication) -> Iterator[tuple[str, str]]:
+    key = "publication.languages"
+    if not publication.languages:
+        yield key, "name at least one language, the first being the one you write in"
+    for language, times in Counter(publication.languages).items():
+        if not re.fullmatch(r"[a-z]{2,3}", language):
+            yield key, f"{language!r} is no language code; write it like en"
+            continue
+        if times > 1:
+            yield key, f"names {language!r} {times} times; once is enough"
+        if not catalogue_files(language):
+            known = ", ".join(sorted(path.name for path in CATALOGUES.iterdir() if path.is_dir()))
+            yield key, f"there are no words for {language!r}; choose from {known}"
+        if not publication.team.get(language, "").strip():
+            yield "publication.team", f"has no name for the team in {language!r}; add one"
+
+
+def _wrong_schedule(settings: Settings) -> Iterator[tuple[str, str]]:
+    zone = settings.publication.zone
+    if zone not in available_timezones():
+        yield "publication.zone", f"{zone!r} is no time zone; write it like Europe/Zurich"
+        zone = "UTC"
+    try:
+        parse_rule(settings.schedule.rule, zone)
+    except ValueError as error:
+        yield "schedule.rule", str(error)
+    try:
+        Month.parse(settings.schedule.first_month)
+    except ValueError as error:
+        yield "schedule.first_month", str(error)
+
+
+def _wrong_numbers(settings: Settings) -> Iterator[tuple[str, str]]:
+    for key, (least, most) in LIMITS.items():
+        table, _, name = key.partition(".")
+        if not least <= getattr(getattr(settings, table), name) <= most:
+            yield key, f"must be from {least} to {most}"
+
+
+def _wrong_servers(settings: Settings) -> Iterator[tuple[str, str]]:
+    for key, host in (("relay.host", settings.relay.host), ("web.host", settings.web.host)):
+        if not _is_connectable(host):
+            yield key, f"{host!r} is no host; write it like mail.example.org or 127.0.0.1"
+    if settings.relay.tls == "none" and settings.relay.username:
+        yield "relay.tls", "a password would travel in the clear; use starttls or implicit"
+
+
+def _is_connectable(host: str) -> bool:
+    """Whether the name can be looked up at all; the socket module raises UnicodeError for others."""
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return False
+    return bool(host) and not re.search(r"[\s/@]", host)
+
+
+def _wrong_sources(settings: Settings) -> Iterator[tuple[str, str]]:
+    names = [source.id for source in settings.feeds.sources]
+    for position, name in enumerate(names):
+        if not SLUG.fullmatch(name) or name in names[:position]:
+            yield f"feeds.sources.{position}.id", f"{name!r} must be unique, of a-z, 0-9 and single hyphens"
+
+
+def _wrong_logo(settings: Settings) -> Iterator[tuple[str, str]]:
+    logo, key = settings.publication.logo, "publication.logo"
+    if logo is None:
+        return
+    try:
+        content = read_small(settings.root / logo, MAX_LOGO_BYTES)
+        is_inside = (settings.root / logo).resolve().is_relative_to(settings.root.resolve())
+    except ValueError as error:
+        yield key, f"{error}; name a PNG, JPEG or GIF of at most {MAX_LOGO_BYTES:,} bytes inside the site"
+        return
+    if not is_inside:
+        yield key, "lies outside the site; copy it into the site's folder"
+    if not content.startswith(tuple(LOGO_TYPES)):
+        yield key, "is no PNG, JPEG or GIF; mail programs show nothing else (an SVG can be exported as PNG)"
+
+
+def _wrong_archive(settings: Settings) -> Iterator[tuple[str, str]]:
+    key, hint = "archive.folder", "everything in it is public; take a folder of its own, like archive"
+    site, archive = settings.root.resolve(), _resolved(settings.archive_folder)
+    if archive is None:
+        yield key, "is no folder; write it like archive"
+        return
+    if site.is_relative_to(archive):
+        yield key, f"is or holds the site itself, and {hint}"
+        return
+    for name in PRIVATE_FOLDERS:
+        folder = _resolved(settings.root / name) or site / name
+        if archive.is_relative_to(folder) or folder.is_relative_to(archive):
+            yield key, f"is, holds or lies in {name}/, and {hint}"
+            return
+    for other, path in _secret_files(settings).items():
+        secret = _resolved(path)
+        if secret and secret.is_relative_to(archive):
+            yield other, f"lies in {key}, and everything there is public; take another folder, like var"
+
+
+def _secret_files(settings: Settings) -> dict[str, Path]:
+    paths = {}
+    if settings.relay.password_file:
+        paths["relay.password_file"] = settings.root / settings.relay.password_file
+    if settings.store_url.startswith(SQLITE):
+        paths["store.url"] = Path(settings.store_url.removeprefix(SQLITE).partition("?")[0])
+    return paths
+
+
+def _resolved(path: Path) -> Path | None:
+    """The path with all symbolic links followed; None when it has a NUL, or the links go round in circles."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError, ValueError):
+        return None
