@@ -34,10 +34,10 @@ campaigns: $(TEST_READY)
 	$(MAKE) years SEED=$(SEED)
 
 kills: $(TEST_READY)
-	$(BIN)/python tests/campaigns/kills.py --kills $(KILLS) --seed $(SEED)
+	$(BIN)/python -m tests.campaigns.kills --kills $(KILLS) --seed $(SEED)
 
 years: $(TEST_READY)
-	$(BIN)/python tests/campaigns/years.py --seed $(SEED)
+	$(BIN)/python -m tests.campaigns.years --seed $(SEED)
 
 bench: $(TEST_READY)
 	$(BIN)/python benchmarks/report.py

@@ -22,7 +22,7 @@ from newsletter.render.prose import mail_html
 from tests.support.archive import build, sample_site, text_of
 from tests.support.content import EN, FR, article, incident, note, publication
 from tests.support.pictures import SECRET, chunk, exif, gif, jpeg, png, riff, segment, webp
-from tests.support.sites import Site
+from tests.support.sites import ARTICLE, Site
 
 # --- metadata -----------------------------------------------------------------------------------
 
@@ -341,7 +341,8 @@ def test_a_picture_goes_from_the_folder_to_the_archive(site: Site) -> None:
 def test_a_picture_of_an_article_that_is_not_public_stays_inside(site: Site) -> None:
     """Neither a stricter label nor a draft shows its pictures."""
     text = (site.folder / "articles/2026/first.en.md").read_text()
-    site.write("articles/2026/inside.en.md", text.replace("CLEAR", "GREEN") + "\n![a](a.png)\n")
+    inside = ARTICLE.format(title="What stays inside", tlp="GREEN")
+    site.write("articles/2026/inside.en.md", inside + "\n![a](a.png)\n")
     site.write("articles/2026/later.en.md", text.replace("---\n", "---\nstatus: draft\n", 1) + "\n![a](a.png)\n")
     beside(site.folder, "a.png", png())
     site.must("publish")

@@ -87,17 +87,16 @@ class _Index:
 
     def __init__(self, readable: Iterable[Passage]) -> None:
         self._texts = [(p, " ".join(p.text.split()) if p.is_title else bare(p.text)) for p in readable]
-        self._by_word: defaultdict[str, list[int]] = defaultdict(list)
+        self._by_word: defaultdict[str, set[int]] = defaultdict(set)
         for number, (_, text) in enumerate(self._texts):
             for word in set(text.split()):
-                self._by_word[word].append(number)
+                self._by_word[word].add(number)
 
     def places(self, phrase: str) -> Iterator[tuple[Passage, int]]:
         """The texts that hold the phrase, and the lines of their files in which it begins."""
         # The first and the last word may touch a quotation mark or a footnote there; those between stand alone.
-        inner = max(phrase.split()[1:-1], key=len, default="")
-        numbers = self._by_word.get(inner, []) if inner else range(len(self._texts))
-        for number in numbers:
+        inner = [self._by_word[word] for word in phrase.split()[1:-1]]
+        for number in sorted(set.intersection(*inner)) if inner else range(len(self._texts)):
             passage, text = self._texts[number]
             if holds(text, phrase):
                 yield passage, passage.line + _line_of(phrase, passage)

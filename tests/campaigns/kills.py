@@ -1,6 +1,6 @@
 """``kill -9`` of ``newsletter send`` at random moments, then resumed: who got what, counted by the receiving server.
 
-    python tests/campaigns/kills.py --kills 30 --subscribers 300 --seed 1
+    python -m tests.campaigns.kills --kills 30 --subscribers 300 --seed 1
 
 A real SMTP server in this process records every mail and pulls the trigger: before it replies, just after, between two
 mails, or while the command is still composing, publishing and releasing. The judgement reads only the list of

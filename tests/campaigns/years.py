@@ -1,6 +1,6 @@
 """Simulated years of two schedulers on one site, with outages, late returns and DST changes: one report a month.
 
-    python tests/campaigns/years.py --years 20 --seed 1
+    python -m tests.campaigns.years --years 20 --seed 1
 
 Everything is real but the clock: content, rendering, archive, SQLite, and an SMTP server that records what the one
 subscriber gets. The judgement reads that record and the editor's mails only. The last line is one JSON object; exit
