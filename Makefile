@@ -9,6 +9,7 @@ RUN_READY := $(VENV)/.run-ready
 TEST_READY := $(VENV)/.test-ready
 SEED ?= 1
 KILLS ?= 30
+YEARS ?= 20
 
 .PHONY: run test check lint campaigns kills years bench picture lock clean
 
@@ -31,13 +32,13 @@ lint: $(TEST_READY)
 campaigns: $(TEST_READY)
 	@sh scripts/debian-packages.sh
 	$(MAKE) kills KILLS=30 SEED=$(SEED)
-	$(MAKE) years SEED=$(SEED)
+	$(MAKE) years YEARS=8 SEED=$(SEED)
 
 kills: $(TEST_READY)
 	$(BIN)/python -m tests.campaigns.kills --kills $(KILLS) --seed $(SEED)
 
 years: $(TEST_READY)
-	$(BIN)/python -m tests.campaigns.years --seed $(SEED)
+	$(BIN)/python -m tests.campaigns.years --years $(YEARS) --seed $(SEED)
 
 bench: $(TEST_READY)
 	$(BIN)/python benchmarks/report.py

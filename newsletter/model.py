@@ -607,7 +607,7 @@ class DeliveryState(StrEnum):
 class Address:
     """An RFC 5321 mailbox that we can deliver to: ASCII, domain lower case (A-labels).
 
-    ``typed`` is what the person wrote; two addresses are the same when ``mailbox`` is.
+    ``typed`` is what the person wrote. The list takes two that differ in case alone for one person's.
     """
 
     mailbox: str

@@ -9,17 +9,15 @@ from threading import Event
 
 import pytest
 
-from newsletter import pipeline, subscriptions
-from newsletter.app import App, build_app
-from newsletter.cli import run as newsletter
-from newsletter.config import load_settings
+from newsletter import pipeline
+from newsletter.app import App
 from newsletter.duties import Duties
 from newsletter.errors import ContentError, DeliveryError
 from newsletter.model import MailingState, Month
 from newsletter.store import mailings
 from tests.campaigns import years
 from tests.support.mailserver import MailServer
-from tests.support.sites import ARTICLE, stay_at_home
+from tests.support.sites import READER, Clock, small_app
 
 OCTOBER = Month(2026, 10)
 BEFORE = datetime(2026, 11, 2, 12, tzinfo=UTC)
@@ -27,35 +25,17 @@ DUE = datetime(2026, 11, 3, 8, 5, tzinfo=UTC)  # the first Tuesday, 09:05 in Zur
 EDITOR = "security-editors@meridian.example"
 
 
-class Clock:
-    """Shows what a test says."""
-
-    def __init__(self) -> None:
-        self.now = BEFORE
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(BEFORE)
 
 
 @pytest.fixture
 def app(tmp_path: Path, mailserver: MailServer, clock: Clock) -> Iterator[App]:
-    """A site with one article and one subscriber; October 2026 is its first month."""
-    folder = tmp_path / "site"
-    assert newsletter(["init", "--empty", str(folder)]) == 0
-    stay_at_home(folder)
-    article = folder / "articles" / "first.en.md"
-    article.write_text(ARTICLE.format(title="The first", tlp="CLEAR"), encoding="utf-8")
+    """October 2026 is the site's first month; somebody has to approve."""
     environment = {"NEWSLETTER_RELAY_PORT": str(mailserver.port), "NEWSLETTER_SCHEDULE_FIRST_MONTH": "2026-10"}
-    made = build_app(load_settings(folder, environment), clock=clock)
-    made.ready_store()
-    subscriptions.add("ann@people.example", made, language="en", text_format="html", consent="a test")
-    yield made
-    made.close()
+    with small_app(tmp_path / "site", clock, **environment) as made:
+        yield made
 
 
 def tick(app: App) -> None:
@@ -72,11 +52,11 @@ def subjects(mailserver: MailServer, recipient: str) -> list[str]:
 def test_a_month_that_is_due_and_approved_leaves_once(app: App, clock: Clock, mailserver: MailServer) -> None:
     pipeline.approve(OCTOBER, app, digest=pipeline.prepare(OCTOBER, app).digest, by="robin")
     tick(app)
-    assert mailserver.mails_to("ann@people.example") == ()
+    assert mailserver.mails_to(READER) == ()
     clock.now = DUE
     for _ in range(3):
         tick(app)
-    assert len(mailserver.mails_to("ann@people.example")) == 1
+    assert len(mailserver.mails_to(READER)) == 1
     assert pipeline.current(OCTOBER, app).state is MailingState.SENT
 
 
@@ -90,7 +70,7 @@ def test_what_nobody_approved_is_held_and_an_editor_asked_once(app: App, clock: 
     clock.now = DUE
     for _ in range(3):
         tick(app)
-    assert mailserver.mails_to("ann@people.example") == ()
+    assert mailserver.mails_to(READER) == ()
     held = [subject for subject in subjects(mailserver, EDITOR) if "is held and needs you" in subject]
     assert len(held) == 1
 
@@ -101,10 +81,10 @@ def test_a_report_that_is_too_late_asks_an_editor_instead_of_leaving(
     pipeline.approve(OCTOBER, app, digest=pipeline.prepare(OCTOBER, app).digest, by="robin")
     clock.now = DUE + timedelta(days=8)
     tick(app)
-    assert mailserver.mails_to("ann@people.example") == ()
+    assert mailserver.mails_to(READER) == ()
     assert any("is held and needs you" in subject for subject in subjects(mailserver, EDITOR))
     pipeline.run_month(OCTOBER, app)
-    assert len(mailserver.mails_to("ann@people.example")) == 1
+    assert len(mailserver.mails_to(READER)) == 1
 
 
 def test_a_release_that_was_begun_is_finished_however_late(app: App, clock: Clock, mailserver: MailServer) -> None:
@@ -115,7 +95,7 @@ def test_a_release_that_was_begun_is_finished_however_late(app: App, clock: Cloc
         assert mailings.begin_release(tx, OCTOBER, mailing.digest, clock())
     clock.now = DUE + timedelta(days=30)
     tick(app)
-    assert len(mailserver.mails_to("ann@people.example")) == 1
+    assert len(mailserver.mails_to(READER)) == 1
 
 
 def test_a_fault_in_the_content_sends_nothing_and_tells_the_editors(
@@ -129,7 +109,7 @@ def test_a_fault_in_the_content_sends_nothing_and_tells_the_editors(
     duties.retry()
     (mail,) = mailserver.mails_to(EDITOR)
     assert "articles/bad.en.md" in mail.message.get_content()
-    assert mailserver.mails_to("ann@people.example") == ()
+    assert mailserver.mails_to(READER) == ()
 
 
 def test_letters_that_were_deferred_are_tried_again_when_their_time_has_come(
@@ -140,10 +120,10 @@ def test_letters_that_were_deferred_are_tried_again_when_their_time_has_come(
     mailserver.reply_next("450 4.2.0 later")
     Duties(app, Event()).distribute()
     tick(app)
-    assert mailserver.mails_to("ann@people.example") == ()
+    assert mailserver.mails_to(READER) == ()
     clock.now += timedelta(hours=1)
     tick(app)
-    assert len(mailserver.mails_to("ann@people.example")) == 1
+    assert len(mailserver.mails_to(READER)) == 1
 
 
 def test_a_relay_that_is_away_is_tried_again(app: App, clock: Clock, mailserver: MailServer) -> None:
@@ -154,7 +134,7 @@ def test_a_relay_that_is_away_is_tried_again(app: App, clock: Clock, mailserver:
         Duties(app, Event()).distribute()
     mailserver.start()
     tick(app)
-    assert len(mailserver.mails_to("ann@people.example")) == 1
+    assert len(mailserver.mails_to(READER)) == 1
 
 
 def test_a_dead_feed_is_a_line_on_the_draft_and_never_a_failed_month(

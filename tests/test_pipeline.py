@@ -8,51 +8,31 @@ from pathlib import Path
 
 import pytest
 
-from newsletter import pipeline, subscriptions
-from newsletter.app import App, build_app, load_keys
-from newsletter.cli import run as newsletter
+from newsletter import pipeline
+from newsletter.app import App, load_keys
 from newsletter.collect.editions import read_editions
-from newsletter.config import load_settings
 from newsletter.errors import ConfigError, ConflictError, PublishError, RefusedError
 from newsletter.model import MailingState, Month
 from newsletter.store import feeds
 from tests.support.content import entry
 from tests.support.mailserver import MailServer
-from tests.support.sites import ARTICLE, stay_at_home
+from tests.support.sites import ARTICLE, Clock, small_app
 
 OCTOBER = Month(2026, 10)
-ANN = "ann@people.example"
-
-
-class Clock:
-    """Shows what a test says; at first the day on which October's report is due."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2026, 11, 3, 8, 5, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
+DUE = datetime(2026, 11, 3, 8, 5, tzinfo=UTC)
 
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(DUE)
 
 
 @pytest.fixture
 def app(tmp_path: Path, mailserver: MailServer, clock: Clock) -> Iterator[App]:
-    """A site with one article and one subscriber, where nobody has to approve."""
-    folder = tmp_path / "site"
-    assert newsletter(["init", "--empty", str(folder)]) == 0
-    stay_at_home(folder)
-    article = folder / "articles" / "first.en.md"
-    article.write_text(ARTICLE.format(title="The first", tlp="CLEAR"), encoding="utf-8")
+    """Nobody has to approve."""
     environment = {"NEWSLETTER_RELAY_PORT": str(mailserver.port), "NEWSLETTER_SCHEDULE_APPROVAL": "false"}
-    made = build_app(load_settings(folder, environment), clock=clock)
-    made.ready_store()
-    subscriptions.add(ANN, made, language="en", text_format="html", consent="a test")
-    yield made
-    made.close()
+    with small_app(tmp_path / "site", clock, **environment) as made:
+        yield made
 
 
 def change(app: App) -> None:

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from newsletter import subscriptions
+from newsletter.app import App, build_app
 from newsletter.cli import run
+from newsletter.config import load_settings
+
+READER = "ann@people.example"
 
 
 @dataclass
@@ -84,3 +92,25 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     made = Site(tmp_path / "site", capsys)
     made.write("articles/2026/first.en.md", ARTICLE.format(title="The first", tlp="CLEAR"))
     return made
+
+
+class Clock:
+    """Shows what a test says."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@contextmanager
+def small_app(folder: Path, clock: Clock, **environment: str) -> Iterator[App]:
+    """A site with one article in October 2026 and one subscriber, and its App under a clock that tests set."""
+    assert run(["init", "--empty", str(folder)]) == 0
+    stay_at_home(folder)
+    (folder / "articles" / "first.en.md").write_text(ARTICLE.format(title="The first", tlp="CLEAR"), encoding="utf-8")
+    with closing(build_app(load_settings(folder, environment), clock=clock)) as app:
+        app.ready_store()
+        subscriptions.add(READER, app, language="en", text_format="html", consent="a test")
+        yield app
