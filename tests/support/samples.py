@@ -342,8 +342,6 @@ may read what.
 
 
 def _french(report: Report) -> Report:
-    voice, invoice, late, exercise = report.incidents
-    lead, sign_in, words = report.articles
     voices, gateway, stealers = report.elsewhere
     return replace(
         report,
@@ -363,45 +361,8 @@ def _french(report: Report) -> Report:
             "Ouvrez la page de votre compte, choisissez *Appareils et sessions* et lisez la liste comme vous liriez "
             "un relevé bancaire.",
         ),
-        incidents=(
-            replace(
-                voice,
-                language=FR,
-                title="Une voix familière au téléphone",
-                summary="Mardi à 13 h 08, une personne dont la voix était celle d’un chef de groupe a demandé au "
-                "centre de services un nouveau second facteur. À 14 h 02, le titulaire lisait notre avis.",
-                lessons="Une voix ne prouve plus l’identité de personne.",
-                advice="Si un avis annonce un changement que vous n’avez pas fait, appelez-nous d’abord.",
-            ),
-            replace(
-                invoice,
-                language=FR,
-                title="Une fausse facture dans 240 boîtes aux lettres",
-                summary="Le bouton menait à `hxxps://meridian-billing[.]example/invoice`. Neuf mots de passe ont "
-                "été saisis, puis changés le jour même.",
-                lessons="Le premier signalement a devancé notre propre alarme de 15 minutes.",
-                advice="Ouvrez le système d’achats depuis votre propre signet.",
-            ),
-            late,
-            exercise,
-        ),
-        articles=(
-            replace(
-                lead,
-                language=FR,
-                title="Réseaux sociaux : votre voix, notre nom",
-                summary="Un gâteau d’anniversaire, un tableau blanc et un résultat que personne ne devait encore voir.",
-                body="Au printemps dernier, une chercheuse a publié la photo d’un gâteau d’anniversaire. Derrière le "
-                "gâteau, un tableau blanc.\n\n## Qui parle ?\n\nGardez deux voix distinctes.\n",
-            ),
-            replace(
-                sign_in,
-                language=FR,
-                title="La connexion que vous n’avez pas demandée",
-                summary="La page était la vraie, le cadenas aussi. Un inconnu est entré quand même.",
-            ),
-            words,
-        ),
+        incidents=_french_incidents(*report.incidents),
+        articles=_french_articles(*report.articles),
         elsewhere=(
             replace(voices, why="Notre centre de services a adopté la première des trois méthodes, le rappel."),
             replace(
@@ -410,4 +371,51 @@ def _french(report: Report) -> Report:
             stealers,
         ),
         corrections=("Les lecteurs de badges ont été remplacés en *juin*, et non en mai.",),
+    )
+
+
+def _french_incidents(
+    voice: IncidentItem, invoice: IncidentItem, late: IncidentItem, exercise: IncidentItem
+) -> tuple[IncidentItem, ...]:
+    return (
+        replace(
+            voice,
+            language=FR,
+            title="Une voix familière au téléphone",
+            summary="Mardi à 13 h 08, une personne dont la voix était celle d’un chef de groupe a demandé au "
+            "centre de services un nouveau second facteur. À 14 h 02, le titulaire lisait notre avis.",
+            lessons="Une voix ne prouve plus l’identité de personne.",
+            advice="Si un avis annonce un changement que vous n’avez pas fait, appelez-nous d’abord.",
+        ),
+        replace(
+            invoice,
+            language=FR,
+            title="Une fausse facture dans 240 boîtes aux lettres",
+            summary="Le bouton menait à `hxxps://meridian-billing[.]example/invoice`. Neuf mots de passe ont "
+            "été saisis, puis changés le jour même.",
+            lessons="Le premier signalement a devancé notre propre alarme de 15 minutes.",
+            advice="Ouvrez le système d’achats depuis votre propre signet.",
+        ),
+        late,
+        exercise,
+    )
+
+
+def _french_articles(lead: ArticleItem, sign_in: ArticleItem, words: ArticleItem) -> tuple[ArticleItem, ...]:
+    return (
+        replace(
+            lead,
+            language=FR,
+            title="Réseaux sociaux : votre voix, notre nom",
+            summary="Un gâteau d’anniversaire, un tableau blanc et un résultat que personne ne devait encore voir.",
+            body="Au printemps dernier, une chercheuse a publié la photo d’un gâteau d’anniversaire. Derrière le "
+            "gâteau, un tableau blanc.\n\n## Qui parle ?\n\nGardez deux voix distinctes.\n",
+        ),
+        replace(
+            sign_in,
+            language=FR,
+            title="La connexion que vous n’avez pas demandée",
+            summary="La page était la vraie, le cadenas aussi. Un inconnu est entré quand même.",
+        ),
+        words,
     )
