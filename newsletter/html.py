@@ -12,6 +12,7 @@ import re
 import unicodedata
 from bisect import bisect_right
 from dataclasses import dataclass
+from functools import lru_cache
 from html import unescape
 from itertools import islice, takewhile
 from operator import itemgetter
@@ -32,6 +33,7 @@ MAX_DEPTH: Final = 150  # elements inside each other; lxml, which reads it later
 MAX_HEADINGS: Final = 1_000
 MAX_FOOTNOTE_MARKS: Final = 1_000  # each reference makes a link back
 MAX_RAW_HTML_FAULTS: Final = 20
+KEPT_TEXTS: Final = 2_000  # several rules ask for the links of one text
 MAX_FOREIGN_CHARACTERS: Final = 50_000
 MAX_FOREIGN_TAGS: Final = 500  # misnested tags cost their square: 14,000 of them took nh3 240 s and 686 MB
 
@@ -97,6 +99,7 @@ def to_html(text: str, *, heading_shift: int = 0, id_prefix: str = "") -> str:
     return _OWN.clean(html)
 
 
+@lru_cache(maxsize=KEPT_TEXTS)
 def markdown_links(text: str) -> tuple[Link, ...]:
     """Every link and image of a text that passed ``markdown_faults``, except those of footnotes."""
     html = comrak.render_markdown(_normalised(text), _EXTENSIONS, None, _WITH_POSITIONS)

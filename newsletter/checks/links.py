@@ -54,10 +54,10 @@ def dead(collected: Collected, publication: Publication) -> Iterator[Problem]:
 
 def hidden(collected: Collected, publication: Publication) -> Iterator[Problem]:
     """Links to articles that exist, but are drafts or above clearance: whoever wrote the link cannot help that."""
-    shown, unseen = _addresses(collected, publication), _unseen(collected, publication)
-    for text, link, target in _internal(collected, publication):
+    unseen = _unseen(collected, publication) - _addresses(collected, publication)
+    for text, link, target in _internal(collected, publication) if unseen else ():
         address = urljoin(text.page, target)
-        if not target.startswith("#") and unquote(urlsplit(address).path).rstrip("/") + "/" in unseen - shown:
+        if not target.startswith("#") and unquote(urlsplit(address).path).rstrip("/") + "/" in unseen:
             message = f"the link {target} leads to a draft, or to what the public may not see: readers find no page"
             fix = "publish that article, or take the link out"
             yield Problem(text.path, text.line + link.line - 1, message, fix)
