@@ -6,8 +6,8 @@ import pytest
 import structlog
 
 pytest_plugins = [
+    "tests.support.databases",  # first: the others ask it what may be left out
     "tests.support.browser",
-    "tests.support.databases",
     "tests.support.letters",
     "tests.support.mailserver",
     "tests.support.sites",

@@ -16,7 +16,7 @@ from newsletter.model import UNSUBSCRIBE_SLOT
 from newsletter.render.environment import Templates
 from newsletter.render.inline import inline
 from newsletter.render.mail import letter_html
-from tests.support.browser import needs_chromium, visiting
+from tests.support.browser import visiting
 from tests.support.samples import sample_publication, sample_report
 
 if TYPE_CHECKING:
@@ -64,7 +64,6 @@ def letter() -> str:
     return letter_html(sample_report(), sample_publication(), Templates([]))
 
 
-@needs_chromium
 @pytest.mark.parametrize(("width", "dark"), STATES)
 def test_inlining_changes_no_computed_style(
     browser: Browser, tmp_path: Path, letter: str, width: int, *, dark: bool
@@ -81,7 +80,6 @@ def test_inlining_changes_no_computed_style(
     assert not differences(inlined, looks(browser, tmp_path, oracle, width=width, dark=dark))
 
 
-@needs_chromium
 def test_letter_without_its_style_blocks_looks_the_same_on_a_light_desktop(
     browser: Browser, tmp_path: Path, letter: str
 ) -> None:
@@ -92,7 +90,6 @@ def test_letter_without_its_style_blocks_looks_the_same_on_a_light_desktop(
     assert not differences(source, looks(browser, tmp_path, bare, width=1024, dark=False))
 
 
-@needs_chromium
 def test_the_comparison_sees_what_premailer_does_by_default(browser: Browser, tmp_path: Path) -> None:
     """The parity test can fail: a media rule without its !important loses against inlined styles."""
     style = "p { color: #111111; } @media (max-width: 480px) { p { color: #222222 !important; } }"

@@ -16,7 +16,7 @@ import pytest
 
 from newsletter.model import UNSUBSCRIBE_SLOT, Action, ArticleItem, ElsewhereItem, IncidentItem
 from newsletter.render.mail import LOGO, render_report
-from tests.support.browser import needs_chromium, serious, violations
+from tests.support.browser import serious, violations
 from tests.support.letters import PACKAGED, PUBLICATION, elements, hrefs, letter, opened
 from tests.support.samples import EN, FR, sample_report
 
@@ -120,7 +120,6 @@ def test_hostile_words_stay_words() -> None:
     assert "<script>alert(1)</script>" in variant.text
 
 
-@needs_chromium
 @pytest.mark.parametrize(("language", "width", "dark"), list(product((EN, FR), (375, 1024), (False, True))))
 def test_letter_is_accessible_and_contacts_nobody(
     browser: Browser, tmp_path: Path, letters: dict[Language, Variant], *, language: Language, width: int, dark: bool
@@ -146,7 +145,6 @@ $ a-command --with=options --that=run --out=of --every=screen --since=they --nev
 """
 
 
-@needs_chromium
 @pytest.mark.parametrize("width", [320, 375, 390, 1024])
 def test_letter_fits_its_screen(browser: Browser, tmp_path: Path, width: int) -> None:
     """Nothing runs out of a small phone, however wide the content; no text is smaller than 16 px."""
@@ -167,7 +165,6 @@ def test_letter_fits_its_screen(browser: Browser, tmp_path: Path, width: int) ->
         assert not small
 
 
-@needs_chromium
 @pytest.mark.parametrize("dark", [False, True])
 def test_unreadable_accent_is_mended(browser: Browser, tmp_path: Path, *, dark: bool) -> None:
     """A site may set any accent: its contrast is kept all the same."""

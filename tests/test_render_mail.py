@@ -15,7 +15,6 @@ from newsletter.model import Tlp
 from newsletter.render.mail import render_report
 from newsletter.render.text import COLUMNS
 from newsletter.render.view import MAX_SUBJECT
-from tests.support.browser import needs_chromium
 from tests.support.letters import PACKAGED, PUBLICATION, SECTIONS, elements, letter, opened, texts, words_of
 from tests.support.samples import EN, FR, sample_report
 
@@ -139,7 +138,6 @@ def test_every_incident_wears_its_label_directly_before_its_title(english: Varia
     assert english.text.count("\nTLP:CLEAR\n") == len(sample_report().incidents)
 
 
-@needs_chromium
 @pytest.mark.parametrize("dark", [False, True])
 def test_label_is_drawn_as_the_standard_wants(
     browser: Browser, tmp_path: Path, english: Variant, *, dark: bool

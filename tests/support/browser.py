@@ -1,6 +1,6 @@
 """Debian's Chromium, driven by Playwright: one browser for all tests, a fresh context for each page.
 
-``open_page`` allows only the site under test: every other request is aborted and noted in ``page.outside``.
+``visiting`` allows only the site under test: every other request is aborted and noted in ``visit.outside``.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Request, Route, sync_playwright
 
+from tests.support.databases import missing
+
 AXE_SOURCE = (Path(__file__).parent.parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
 FLAGS = [
     "--no-sandbox",
@@ -25,9 +27,6 @@ FLAGS = [
     "--disable-component-update",
 ]
 CHROMIUM = shutil.which("chromium")
-needs_chromium = pytest.mark.skipif(
-    CHROMIUM is None, reason="needs Debian's package chromium (apt-get install chromium)"
-)
 
 
 class Visit:
@@ -42,7 +41,7 @@ class Visit:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
-        pytest.skip("needs Debian's package chromium (apt-get install chromium)")
+        missing("Debian's package chromium is not there (apt-get install chromium)")
     with sync_playwright() as playwright:
         chrome = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield chrome
