@@ -7,11 +7,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from newsletter.model import DeliveryState, Month, SubscriberState
+from newsletter.model import DeliveryState, SubscriberState
 from newsletter.store import deliveries, mailings, subscribers
 from newsletter.store.tables import OPEN
-from tests.support.ledger import NOW, add_people, compiled, person, released
-from tests.support.samples import EN
+from tests.support.ledger import NOW, add_people, person, released
 
 
 def state_of(store, mailing, subscriber):
@@ -112,22 +111,6 @@ def test_what_the_relay_took_counts_even_if_it_was_cancelled_meanwhile(store):
         assert not deliveries.deferred(tx, deferred, "450 later", NOW, NOW)
     assert state_of(store, mailing, person(1))[0] == "accepted"
     assert state_of(store, mailing, person(2))[0] == "dropped"
-
-
-def test_the_oldest_released_mailing_with_something_due_comes_first(store):
-    """The stragglers of the earlier release before those of the later one; nothing when nothing is due."""
-    add_people(store, [person(1)])
-    with store.read() as tx:
-        assert deliveries.oldest_due(tx, NOW) is None
-    newer = released(store, compiled(EN), month=Month(2026, 8), at=NOW)
-    older = released(store, compiled(EN), month=Month(2026, 9), at=NOW - timedelta(days=30))
-    with store.begin() as tx:
-        assert deliveries.oldest_due(tx, NOW) == older.id
-        deliveries.accepted(tx, deliveries.due(tx, older.id, NOW)[0], "250 ok", NOW)
-        assert deliveries.oldest_due(tx, NOW) == newer.id
-        assert deliveries.oldest_due(tx, NOW - timedelta(days=1)) is None
-        mailings.cancel(tx, Month(2026, 8), NOW)
-        assert deliveries.oldest_due(tx, NOW) is None
 
 
 def test_what_is_left_is_found_by_its_index(store):

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import func, select, update
 
-from newsletter.model import DeliveryState, Letter, MailingId, MailingState
+from newsletter.model import DeliveryState, Letter, MailingId
 from newsletter.store.subscribers import as_subscriber
-from newsletter.store.tables import OPEN, mailing, subscriber
+from newsletter.store.tables import OPEN, subscriber
 from newsletter.store.tables import delivery as table
 
 if TYPE_CHECKING:
@@ -48,18 +48,6 @@ def letter(tx: Connection, mailing: MailingId, subscriber: SubscriberId) -> Lett
     wanted = _letters().where(table.c.mailing_id == mailing, table.c.subscriber_id == subscriber, OPEN)
     row = tx.execute(wanted).first()
     return _as_letter(row) if row else None
-
-
-def oldest_due(tx: Connection, now: datetime) -> MailingId | None:
-    """The mailing, released first, that has a letter whose time has come."""
-    found = tx.scalar(
-        select(mailing.c.id)
-        .join(table, table.c.mailing_id == mailing.c.id)
-        .where(mailing.c.state == MailingState.RELEASED, OPEN, table.c.next_attempt <= now)
-        .order_by(mailing.c.released, mailing.c.id)
-        .limit(1)
-    )
-    return None if found is None else MailingId(found)
 
 
 def tally(tx: Connection, mailing: MailingId) -> dict[DeliveryState, int]:
