@@ -48,10 +48,10 @@ picture: $(TEST_READY)
 	$(BIN)/python scripts/picture.py docs/edition.png
 
 lock:
-	uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
+	uv pip compile -q --universal --generate-hashes --no-strip-extras --python-version 3.11 --no-emit-index-url \
 	  --custom-compile-command "make lock" --extra postgresql --group build pyproject.toml \
 	  -o requirements.lock
-	uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
+	uv pip compile -q --universal --generate-hashes --no-strip-extras --python-version 3.11 --no-emit-index-url \
 	  --custom-compile-command "make lock" --extra postgresql --group dev -c requirements.lock pyproject.toml \
 	  -o requirements-dev.lock
 
