@@ -8,8 +8,8 @@ import os
 import random
 import secrets
 import sys
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +18,12 @@ import structlog
 from newsletter import __version__
 from newsletter.collect.editions import EDITIONS
 from newsletter.collect.feeds import FeedLimits
+from newsletter.config_rules import host_and_port, read_small
+from newsletter.deliver.dispatch import Dispatch, Retry, Signing, Uncertain
+from newsletter.deliver.dkim import DkimKey, DkimSigner
+from newsletter.deliver.lanes import LaneRule
+from newsletter.deliver.postfix import PostfixRecords
+from newsletter.deliver.smime import SmimeSigner
 from newsletter.deliver.smtp import Relay, Tls
 from newsletter.errors import ConfigError
 from newsletter.keys import LinkKeys
@@ -33,6 +39,7 @@ if TYPE_CHECKING:
 STATE_FOLDER: Final = "var"
 KEY_FILE: Final = "link-keys.json"
 SECRET_BYTES: Final = 32
+MAX_KEY_BYTES: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +73,10 @@ class App:
         return load_keys(self.root / STATE_FOLDER / KEY_FILE)
 
     @property
-    def relay(self) -> Relay:
-        """The server that takes our mail."""
+    def relays(self) -> tuple[Relay, ...]:
+        """The servers that take our mail: the first one, and the others with the same protection and password."""
         relay = self.settings.relay
-        return Relay(
+        first = Relay(
             host=relay.host,
             port=relay.port,
             tls=Tls(relay.tls),
@@ -77,6 +84,39 @@ class App:
             password=relay.password,
             ca_file=relay.ca_file,
             timeout_seconds=relay.timeout_seconds,
+        )
+        places = (host_and_port(other, relay.port) for other in relay.others)
+        return (first, *(replace(first, host=host, port=port) for host, port in places))
+
+    @property
+    def dispatch(self) -> Dispatch:
+        """How letters leave. ConfigError when a key cannot be used."""
+        delivery = self.settings.delivery
+        retry = Retry(
+            first=timedelta(seconds=delivery.retry_seconds),
+            longest=timedelta(seconds=delivery.retry_longest_seconds),
+            give_up_after=timedelta(hours=delivery.give_up_hours),
+        )
+        return Dispatch(
+            relays=self.relays,
+            return_path=delivery.return_path or self.publication.from_address,
+            connections=delivery.connections,
+            verp=delivery.verp,
+            signing=load_signing(self.settings, self.clock()),
+            uncertain=Uncertain(delivery.uncertain),
+            postfix=PostfixRecords(Path(delivery.postfix_log), delivery.postfix_queue),
+            settle_seconds=delivery.settle_seconds,
+            retry=retry,
+            lanes=tuple(
+                LaneRule(
+                    domains=lane.domains,
+                    per_second=lane.per_second,
+                    per_hour=lane.per_hour,
+                    per_day=lane.per_day,
+                )
+                for lane in delivery.lanes
+            ),
+            lowest_rate=delivery.lowest_rate,
         )
 
     @property
@@ -147,6 +187,36 @@ def load_keys(path: Path) -> LinkKeys:
             f"{path}: the keys of personal links cannot be read ({error}); restore the file from a backup, "
             "since links in mails already sent need it"
         ) from error
+
+
+def load_signing(settings: Settings, now: datetime) -> Signing:
+    """The keys that letters are signed with; ConfigError in words when one cannot be read or used."""
+    signing = settings.signing
+    domain = signing.dkim_domain or settings.publication.from_address.rpartition("@")[2]
+    keys = []
+    for name in signing.dkim_keys:
+        path = settings.root / name
+        try:
+            keys.append(DkimKey.load(read_small(path, MAX_KEY_BYTES), selector=path.stem, domain=domain))
+        except ValueError as error:
+            raise ConfigError(f"signing.dkim_keys: {path}: {error}") from error
+    smime = None
+    if signing.smime_certificate and signing.smime_key:
+        paths = (settings.root / signing.smime_certificate, settings.root / signing.smime_key)
+        try:
+            smime = SmimeSigner.load(*(read_small(path, MAX_KEY_BYTES) for path in paths))
+            _check_certificate(smime, settings.publication.from_address, now)
+        except ValueError as error:
+            raise ConfigError(f"signing.smime_certificate, signing.smime_key: {error}") from error
+    return Signing(dkim=DkimSigner(tuple(keys)), smime=smime, ahead=signing.ahead, workers=signing.workers)
+
+
+def _check_certificate(smime: SmimeSigner, sender: str, now: datetime) -> None:
+    """ValueError when mail programs would not believe it: for another address (RFC 8550 section 3), or out of date."""
+    if sender.lower() not in (address.lower() for address in smime.addresses):
+        raise ValueError(f"the certificate is not for {sender}, but for {', '.join(smime.addresses) or 'no address'}")
+    if not smime.not_before <= now <= smime.not_after:
+        raise ValueError(f"the certificate is valid from {smime.not_before:%Y-%m-%d} to {smime.not_after:%Y-%m-%d}")
 
 
 def _make_keys(path: Path) -> None:

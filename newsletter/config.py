@@ -64,6 +64,50 @@ class Relay:
     password: str | None = field(default=None, repr=False)
     password_file: str | None = None
     timeout_seconds: int = 60
+    others: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """How fast letters leave for some destination domains; ``*`` is every other domain, each by itself."""
+
+    domains: tuple[str, ...]
+    per_second: float | None = None
+    per_hour: int | None = None
+    per_day: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How letters leave. ``return_path`` is where bounces go, the sender's address when empty."""
+
+    connections: int = 8
+    return_path: str = ""
+    verp: bool = True
+    uncertain: Literal["hold", "ask", "again"] = "hold"
+    settle_seconds: int = 30
+    postfix_log: str = "/var/log/mail.log"
+    postfix_queue: tuple[str, ...] = ("postqueue", "-j")
+    retry_seconds: int = 300
+    retry_longest_seconds: int = 14_400
+    give_up_hours: int = 72
+    lowest_rate: float = 0.2
+    lanes: tuple[Lane, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """The keys that letters are signed with, as files in PEM; a DKIM key's selector is its file's name.
+
+    ``ahead``: all signatures are made and stored before the first letter leaves.
+    """
+
+    dkim_domain: str = ""
+    dkim_keys: tuple[str, ...] = ()
+    smime_certificate: str | None = None
+    smime_key: str | None = None
+    ahead: bool = False
+    workers: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +149,8 @@ class Tables:
     schedule: Schedule = field(default_factory=Schedule)
     editors: Editors = field(default_factory=Editors)
     relay: Relay = field(default_factory=Relay)
+    delivery: Delivery = field(default_factory=Delivery)
+    signing: Signing = field(default_factory=Signing)
     store: StoreSettings = field(default_factory=StoreSettings)
     archive: Archive = field(default_factory=Archive)
     web: Web = field(default_factory=Web)
@@ -139,6 +185,10 @@ class Settings(Tables):
     def archive_folder(self) -> Path:
         """Where the archive stands."""
         return self.root / self.archive.folder
+
+
+# Settings that are lists of tables: [[feeds.sources]] and so on. No variable sets them.
+LISTS: Final[dict[tuple[str, str], type[Any]]] = {("feeds", "sources"): Source, ("delivery", "lanes"): Lane}
 
 
 def find_site(start: Path) -> Path:
@@ -288,11 +338,12 @@ def _strange(raw: dict[str, Any]) -> Iterator[tuple[str, str]]:
             known = [item.name for item in fields(tables[name])]
             for key in sorted(values.keys() - known):
                 yield f"{name}.{key}", f"unknown setting{_nearest(key, known)}"
-    sources = raw.get("feeds", {}).get("sources")
-    known = [item.name for item in fields(Source)]
-    for position, source in enumerate(sources if isinstance(sources, list) else ()):
-        for key in sorted(source.keys() - known) if isinstance(source, dict) else ():
-            yield f"feeds.sources.{position}.{key}", f"unknown setting{_nearest(key, known)}"
+    for (name, key), kind in LISTS.items():
+        listed = raw.get(name, {}).get(key)
+        known = [item.name for item in fields(kind)]
+        for position, entry in enumerate(listed if isinstance(listed, list) else ()):
+            for strange in sorted(entry.keys() - known) if isinstance(entry, dict) else ():
+                yield f"{name}.{key}.{position}.{strange}", f"unknown setting{_nearest(strange, known)}"
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
@@ -310,7 +361,7 @@ def _variables() -> dict[str, tuple[str, str, bool]]:
         _variable(f"{table}.{item.name}"): (table, item.name, get_origin(get_type_hints(kind)[item.name]) is tuple)
         for table, kind in get_type_hints(Tables).items()
         for item in fields(kind)
-        if get_origin(get_type_hints(kind)[item.name]) is not dict and (table, item.name) != ("feeds", "sources")
+        if get_origin(get_type_hints(kind)[item.name]) is not dict and (table, item.name) not in LISTS
     }
 
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from newsletter.deliver import headers
+from newsletter.deliver.letters import MAX_RETURN_LOCAL_PART
 from newsletter.deliver.message import LOGO_TYPES, MAX_LOGO_BYTES
 from newsletter.model import SLUG, Month
 from newsletter.render.words import CATALOGUES, catalogue_files
@@ -34,7 +35,17 @@ PASSWORD_PARAMETER: Final = re.compile(r"(?<=[?&])(\w*password)=[^&]+", re.IGNOR
 # What the site keeps to itself: whatever stands in the archive's folder is handed out to everybody.
 PRIVATE_FOLDERS: Final = ("articles", "incidents", "reports", "editions", "templates", "var")
 
+MAX_PORT: Final = 65_535
+MAX_RATE: Final = 1_000_000_000
+
 LIMITS: Final = {
+    "delivery.connections": (1, 200),
+    "delivery.settle_seconds": (0, 3_600),
+    "delivery.retry_seconds": (1, 86_400),
+    "delivery.retry_longest_seconds": (1, 604_800),
+    "delivery.give_up_hours": (1, 720),
+    "delivery.lowest_rate": (0.01, 10_000.0),
+    "signing.workers": (0, 64),
     "schedule.max_late_days": (0, 60),
     "schedule.remind_days": (0, 28),
     "schedule.tick_seconds": (1, 3600),
@@ -56,6 +67,9 @@ def wrong(settings: Settings) -> Iterator[tuple[str, str]]:
     yield from _wrong_schedule(settings)
     yield from _wrong_numbers(settings)
     yield from _wrong_servers(settings)
+    yield from _wrong_delivery(settings)
+    yield from _wrong_lanes(settings)
+    yield from _wrong_signing(settings)
     yield from _wrong_sources(settings)
     yield from _wrong_logo(settings)
     yield from _wrong_archive(settings)
@@ -78,6 +92,14 @@ def read_small(path: Path, most: int) -> bytes:
     if len(content) > most:
         raise ValueError(f"cannot be read: {path} is larger than {most:,} bytes")
     return content
+
+
+def host_and_port(text: str, port: int) -> tuple[str, int]:
+    """``host`` or ``host:port`` or ``[::1]:port``; ``port`` where it names none. ValueError for what is neither."""
+    match = re.fullmatch(r"(?:\[([^\]]+)\]|([^:]+))(?::([0-9]{1,5}))?", text)
+    if not match or not 1 <= int(match[3] or port) <= MAX_PORT:
+        raise ValueError(f"{text!r} is no server; write it like mail2.example.org or mail2.example.org:587")
+    return match[1] or match[2], int(match[3] or port)
 
 
 def _wrong_texts(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -118,6 +140,8 @@ def _wrong_publication(publication: Publication) -> Iterator[tuple[str, str]]:
 def _wrong_addresses(settings: Settings) -> Iterator[tuple[str, str]]:
     publication = settings.publication
     mails = {f"publication.{name}": getattr(publication, name) for name in ("contact", "from_address", "reply_to")}
+    if settings.delivery.return_path:
+        mails["delivery.return_path"] = settings.delivery.return_path
     mails |= {f"editors.addresses.{n}": address for n, address in enumerate(settings.editors.addresses)}
     for key, address in mails.items():
         try:
@@ -216,6 +240,56 @@ def _wrong_servers(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "relay.tls", "a password would travel in the clear; use starttls or implicit"
 
 
+def _wrong_delivery(settings: Settings) -> Iterator[tuple[str, str]]:
+    delivery = settings.delivery
+    for position, other in enumerate(settings.relay.others):
+        try:
+            host, _ = host_and_port(other, settings.relay.port)
+        except ValueError as error:
+            yield f"relay.others.{position}", str(error)
+        else:
+            if not _is_connectable(host):
+                yield f"relay.others.{position}", f"{host!r} is no host; write it like mail2.example.org"
+    local = (delivery.return_path or settings.publication.from_address).rpartition("@")[0]
+    if delivery.verp and len(local) > MAX_RETURN_LOCAL_PART:
+        hint = "set delivery.return_path to a shorter address, like bounces@example.org, or delivery.verp to false"
+        yield "delivery.return_path", f"the part before the @ may have {MAX_RETURN_LOCAL_PART} characters here; {hint}"
+    if delivery.uncertain == "ask" and not delivery.verp:
+        yield "delivery.verp", "must be true where uncertain is ask: the relay's log tells letters apart by it"
+    if delivery.retry_longest_seconds < delivery.retry_seconds:
+        yield "delivery.retry_longest_seconds", "must not be less than delivery.retry_seconds"
+
+
+def _wrong_lanes(settings: Settings) -> Iterator[tuple[str, str]]:
+    seen: dict[str, int] = {}
+    for position, lane in enumerate(settings.delivery.lanes):
+        key = f"delivery.lanes.{position}"
+        rates = (lane.per_second, lane.per_hour, lane.per_day)
+        if any(rate is not None and not 0 < rate < MAX_RATE for rate in rates):
+            yield key, f"a rate must be more than 0 and less than {MAX_RATE:,}"
+        if all(rate is None for rate in rates):
+            yield key, "limits nothing; give it per_second, per_hour or per_day"
+        if not lane.domains or ("*" in lane.domains and len(lane.domains) > 1):
+            yield f"{key}.domains", 'name domains, or "*" alone for every other one'
+        for domain in lane.domains:
+            if domain != "*" and (domain != domain.lower() or not _is_host_name(domain)):
+                yield f"{key}.domains", f"{domain!r} is no domain; write it like example.org, in lower case"
+            elif seen.setdefault(domain, position) != position:
+                yield f"{key}.domains", f"{domain} stands in another lane already; it can have one"
+
+
+def _wrong_signing(settings: Settings) -> Iterator[tuple[str, str]]:
+    signing = settings.signing
+    if signing.dkim_domain and not _is_host_name(signing.dkim_domain):
+        yield "signing.dkim_domain", f"{signing.dkim_domain!r} is no domain; write it like example.org"
+    if (signing.smime_certificate is None) != (signing.smime_key is None):
+        yield "signing.smime_certificate", "needs signing.smime_key, and the other way round"
+    stems = [Path(name).stem for name in signing.dkim_keys]
+    for position, stem in enumerate(stems):
+        if stem in stems[:position]:
+            yield f"signing.dkim_keys.{position}", f"a second key with the selector {stem}; rename its file"
+
+
 def _is_connectable(host: str) -> bool:
     """Whether the name can be looked up at all; the socket module raises UnicodeError for others."""
     try:
@@ -272,6 +346,10 @@ def _secret_files(settings: Settings) -> dict[str, Path]:
     paths = {}
     if settings.relay.password_file:
         paths["relay.password_file"] = settings.root / settings.relay.password_file
+    for position, name in enumerate(settings.signing.dkim_keys):
+        paths[f"signing.dkim_keys.{position}"] = settings.root / name
+    if settings.signing.smime_key:
+        paths["signing.smime_key"] = settings.root / settings.signing.smime_key
     if settings.store_url.startswith(SQLITE):
         paths["store.url"] = Path(settings.store_url.removeprefix(SQLITE).partition("?")[0])
     return paths

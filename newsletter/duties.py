@@ -14,7 +14,7 @@ import structlog
 
 from newsletter import pipeline, schedule
 from newsletter.collect.feeds import FeedState, fetch_feed
-from newsletter.deliver.engine import send_notices
+from newsletter.deliver.outbox import send_notices
 from newsletter.errors import BusyError, NewsletterError
 from newsletter.model import MailingState, Notice
 from newsletter.render.mail import render_notice
@@ -113,7 +113,7 @@ class Duties:
         for mailing in self._mailings():
             if mailing.state is MailingState.RELEASED and not self.stop.is_set():
                 pipeline.deliver(mailing.month, app, stop=self.stop.is_set)
-        send_notices(app.store, app.relay, publication=app.publication, clock=app.clock, stop=self.stop.is_set)
+        send_notices(app.store, app.dispatch, publication=app.publication, clock=app.clock, stop=self.stop.is_set)
 
     def _mailings(self) -> tuple[Mailing, ...]:
         with self.app.store.read() as tx:

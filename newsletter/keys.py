@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hmac
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b32decode, b32encode, urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from hashlib import sha256
 from typing import Final
 
 from newsletter.errors import LinkError
-from newsletter.model import TOKEN_LENGTH, SubscriberId
+from newsletter.model import TOKEN_LENGTH, MailingId, SubscriberId
 
 SECRET_BYTES: Final = 32
 MAX_KEY_ID: Final = 255
@@ -24,6 +25,14 @@ MAX_SUBSCRIBER_ID: Final = 2**63 - 1  # what a signed 64-bit column holds
 ID_BYTES: Final = 8
 MAC_BYTES: Final = 16
 TOKEN: Final = re.compile(rf"[A-Za-z0-9_-]{{{TOKEN_LENGTH}}}", re.ASCII)
+# Key number (1 byte), mailing (4), subscriber (8), last day (2), 80 bits of an HMAC-SHA256 (10): 25 bytes, which are 40
+# characters of base32. Mail servers may fold the case of a local part, so base64 would not survive (RFC 5321 2.4).
+RETURN_BYTES: Final = 4 + ID_BYTES + 2
+RETURN_MAC_BYTES: Final = 10
+RETURN_TOKEN: Final = re.compile(r"[a-z2-7]{40}", re.ASCII)
+RETURN_TOKEN_LENGTH: Final = 40
+FIRST_DAY: Final = date(2020, 1, 1)
+MAX_MAILING_ID: Final = 2**32 - 1
 MAILING_NAME: Final = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*", re.ASCII)
 
 
@@ -81,6 +90,37 @@ def message_id(keys: LinkKeys, mailing: str, subscriber: SubscriberId, domain: s
         raise ValueError(f"{mailing!r} cannot stand in a Message-ID; use letters, digits, hyphens and single dots")
     seen = b"message-id\0" + mailing.encode() + b"\0" + _id_bytes(subscriber)
     return f"<{mailing}.{_mac(keys.oldest, seen).hex()}@{domain}>"
+
+
+def return_token(keys: LinkKeys, mailing: MailingId, subscriber: SubscriberId, last_day: date) -> str:
+    """The personal part of a letter's return path: RETURN_TOKEN_LENGTH characters of a-z and 2-7.
+
+    It tells a bounce whose letter came back (VERP), and is good until the end of ``last_day``, so that an old mailbox
+    dump cannot be used to make people bounce.
+    """
+    if not 0 <= mailing <= MAX_MAILING_ID:
+        raise ValueError(f"mailing {mailing}: the number must be from 0 to {MAX_MAILING_ID}")
+    day = (last_day - FIRST_DAY).days.to_bytes(2, "big")
+    payload = bytes([keys.current]) + mailing.to_bytes(4, "big") + _id_bytes(subscriber) + day
+    return b32encode(payload + _return_mac(keys.secrets[keys.current], payload)).decode().lower()
+
+
+def read_return_token(keys: LinkKeys, token: str, today: date) -> tuple[MailingId, SubscriberId]:
+    """Whose letter came back; LinkError when the token was not made by us, or its last day is over."""
+    if not RETURN_TOKEN.fullmatch(token.lower()):
+        raise LinkError("this return path is not one of ours")
+    raw = b32decode(token.upper())
+    payload, mac = raw[:-RETURN_MAC_BYTES], raw[-RETURN_MAC_BYTES:]
+    secret = keys.secrets.get(payload[0])
+    if not hmac.compare_digest(mac, _return_mac(secret or bytes(SECRET_BYTES), payload)) or secret is None:
+        raise LinkError("this return path is not one of ours")
+    if FIRST_DAY + timedelta(days=int.from_bytes(payload[-2:], "big")) < today:
+        raise LinkError("this return path has expired")
+    return MailingId(int.from_bytes(payload[1:5], "big")), SubscriberId(int.from_bytes(payload[5:13], "big"))
+
+
+def _return_mac(secret: bytes, payload: bytes) -> bytes:
+    return hmac.digest(secret, b"return-path\0" + payload, sha256)[:RETURN_MAC_BYTES]
 
 
 def _id_bytes(subscriber: SubscriberId) -> bytes:

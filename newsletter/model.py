@@ -589,10 +589,15 @@ class Mailing:
     created: datetime
     approved_by: str | None = None
     released: datetime | None = None
+    paused: datetime | None = None
 
 
 class DeliveryState(StrEnum):
-    """One letter's way. ``intent`` is for the delivery engine's protocol; nothing sets it yet."""
+    """One letter's way.
+
+    ``intent`` is durable before the text leaves, so whoever finds it after a crash does not know whether the relay has
+    the letter. ``held`` waits for a person's decision.
+    """
 
     PENDING = "pending"
     INTENT = "intent"
@@ -672,6 +677,40 @@ class Letter:
     subscriber: Subscriber
     attempts: int
     audience: str = PUBLIC
+    next_attempt: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """What became of one letter: the state that it reached, and why. ``tried`` counts it as an attempt.
+
+    ``next_attempt`` is set when it is to be tried again.
+    """
+
+    subscriber: SubscriberId
+    state: DeliveryState
+    reply: str = ""
+    reason: str = ""
+    next_attempt: datetime | None = None
+    tried: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryRecord:
+    """One row of the ledger as people look at it; ``id`` names it in logs: ``<mailing>.<subscriber>``."""
+
+    mailing: MailingId
+    subscriber: SubscriberId
+    state: DeliveryState
+    attempts: int
+    changed: datetime
+    reply: str
+    reason: str
+
+    @property
+    def id(self) -> str:
+        """Mailing and subscriber."""
+        return f"{self.mailing}.{self.subscriber}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

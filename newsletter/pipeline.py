@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from newsletter.app import App
     from newsletter.collect.editions import Manifest
-    from newsletter.deliver.engine import Progress, Tally
+    from newsletter.deliver.run import Progress, Tally
     from newsletter.model import (
         Collected,
         CompiledVariant,
@@ -243,7 +243,7 @@ def deliver(
     return deliver_due(
         app.store,
         mailing,
-        app.relay,
+        app.dispatch,
         keys=app.keys,
         publication=app.publication,
         clock=app.clock,

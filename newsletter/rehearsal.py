@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from newsletter import pipeline
 from newsletter.collect.editions import REPORT_JSON
 from newsletter.deliver import headers
-from newsletter.deliver.message import address_letter
+from newsletter.deliver.letters import address_letter
 from newsletter.deliver.smtp import Session
 from newsletter.keys import message_id, unsubscribe_token
 from newsletter.model import TOKEN_LENGTH, Address, Subscriber, SubscriberId, SubscriberState
@@ -83,7 +83,7 @@ def send_test(month: Month, address: Address, app: App) -> dict[Language, Reply]
     made = pipeline.draft(month, app)
     replies = {}
     keys = app.keys
-    with Session(app.relay) as session:
+    with Session(app.relays[0]) as session:
         for compiled in made.compiled:
             person = Subscriber(id=NOBODY, address=address, language=compiled.language)
             letter = _letter(_marked(compiled), person, made, app, keys, token=NOBODYS_TOKEN)

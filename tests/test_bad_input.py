@@ -227,10 +227,9 @@ def test_a_locked_database_stops_a_send_before_its_first_letter(
 def test_a_database_on_a_full_disk_stops_a_send_wherever_it_is(
     site: Site, relay: MailServer, small_disk: Callable[[Path, int], Path]
 ) -> None:
-    """With more room each time it comes further; at the end everybody has their letter.
+    """With more room each time it comes further; at the end everybody has their letter, and nobody has it twice.
 
-    Who has it twice got it at the moment when the ledger could not be written any more: one letter for each stop at
-    most, and a copy with the same Message-ID.
+    The letter whose answer could not be written down is held, and settled here by what the relay has.
     """
     disk = small_disk(site.folder / "var", 2_000)
     site.subscribe(*PEOPLE)
@@ -242,16 +241,30 @@ def test_a_database_on_a_full_disk_stops_a_send_wherever_it_is(
         if code == 0:
             break
         assert code == 5, site.err
-        (told,) = (line for line in site.err.splitlines() if line.startswith("error: "))
+        said = [line for line in site.err.splitlines() if line.startswith("error: ")]
+        if not said:  # there is room again, and what an earlier stop left is held
+            assert settled(site, relay)
+            continue
+        (told,) = said
         # SQLite has two words for it, by which of its files finds no room.
         assert "the disk is full; free some space" in told or "a full disk, or a broken one" in told
         assert "Traceback" not in told
         stopped += 1
     assert stopped > 2
-    assert {mail.recipient for mail in relay.mails} == set(PEOPLE)
-    assert len({mail.message["Message-ID"] for mail in relay.mails}) == len(PEOPLE)
-    assert len(relay.mails) <= len(PEOPLE) + stopped
+    everybody_has_one(relay)
     assert site.json("status", "2026-10")["state"] == "sent"
+
+
+def settled(site: Site, relay: MailServer) -> int:
+    """Decide about the letters that are held as an operator would, by the relay's record; how many there were."""
+    held = 0
+    for address in PEOPLE:
+        for letter in site.json("subscribers", "letters", address)["letters"]:
+            if letter["state"] == "held":
+                decision = "--taken" if relay.mails_to(address) else "--again"
+                site.must("settle", "2026-10", letter["delivery"], decision)
+                held += 1
+    return held
 
 
 def test_an_archive_on_a_full_disk_stays_as_it_was(site: Site, small_disk: Callable[[Path, int], Path]) -> None:

@@ -14,23 +14,19 @@ import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from newsletter.deliver.engine import (
-    FIRST_RETRY,
-    GIVE_UP_AFTER,
-    JITTER,
-    LONGEST_RETRY,
-    MAX_REFUSED_IN_A_ROW,
-    MIN_ATTEMPTS,
-    Tally,
-    backoff,
-    deliver_due,
-    send_notices,
-)
+from newsletter.deliver.courier import MAX_REFUSED_IN_A_ROW
+from newsletter.deliver.dispatch import Dispatch, Retry, Uncertain
+from newsletter.deliver.engine import deliver_due
+from newsletter.deliver.outbox import send_notices
+from newsletter.deliver.replies import JITTER
+from newsletter.deliver.replies import backoff as back_off
+from newsletter.deliver.run import Tally
 from newsletter.deliver.smtp import Relay, Tls
 from newsletter.errors import ConflictError, DeliveryError, HandlingError, StoreError
-from newsletter.keys import read_unsubscribe_token
+from newsletter.keys import read_return_token, read_unsubscribe_token
 from newsletter.model import Address, DeliveryState, Format, Language, MailingState, Notice, SubscriberState, Tlp
 from newsletter.store import deliveries, mailings, notices, subscribers
+from tests.support.deliver_once import CONNECTIONS
 from tests.support.killing import kill_and_resume, new_mails, repeats
 from tests.support.ledger import (
     KEYS,
@@ -56,12 +52,27 @@ def relay(mailserver):
     return Relay(host=mailserver.host, port=mailserver.port, tls=Tls.NONE, timeout_seconds=20.0)
 
 
+RETRY = Retry()
+GIVE_UP_AFTER, MIN_ATTEMPTS, FIRST_RETRY, LONGEST_RETRY = (
+    RETRY.give_up_after,
+    RETRY.min_attempts,
+    RETRY.first,
+    RETRY.longest,
+)
+backoff = partial(back_off, retry=RETRY)
+
+
 @pytest.fixture
-def deliver(relay, clock):
+def dispatch(relay):
+    return Dispatch(relays=(relay,), return_path="bounces@security.meridian.example", settle_seconds=0.0)
+
+
+@pytest.fixture
+def deliver(dispatch, clock):
     """The engine with everything it needs; a call may change any of it."""
     return partial(
         deliver_due,
-        relay=relay,
+        dispatch=dispatch,
         keys=KEYS,
         publication=sample_publication(),
         clock=clock,
@@ -109,7 +120,9 @@ def test_everybody_gets_exactly_one_letter_of_their_own(store, mailserver, deliv
         token = message["List-Unsubscribe"].removesuffix(">").rpartition("/")[2]
         assert read_unsubscribe_token(KEYS, token) == reader.id
         assert message.is_multipart() is (reader.format is Format.HTML)
-        assert mail.sender == "report@security.meridian.example"
+        local, _, domain = mail.sender.partition("@")
+        assert domain == "security.meridian.example"
+        assert read_return_token(KEYS, local.removeprefix("bounces+"), NOW.date()) == (mailing.id, reader.id)
     assert mailserver.connections == 1
     with store.read() as tx:
         found = mailings.get(tx, OCTOBER)
@@ -143,13 +156,13 @@ def test_progress_is_told_after_every_letter(sqlite_store, mailserver, deliver):
     assert told[-1] == Tally(3, accepted=2, refused=1)
 
 
-def test_stopping_finishes_the_letter_under_way_and_begins_no_other(sqlite_store, mailserver, deliver):
+def test_stopping_finishes_what_was_offered_and_begins_no_other(sqlite_store, mailserver, deliver):
     """The rest stays due and goes out with the next run; nobody gets a second one."""
     add_people(sqlite_store, [person(number) for number in range(5)])
     mailing = released(sqlite_store)
-    assert deliver(sqlite_store, mailing, stop=lambda: len(mailserver.mails) >= 2) == Tally(5, accepted=2)
-    assert states(sqlite_store, mailing) == {DeliveryState.ACCEPTED: 2, DeliveryState.PENDING: 3}
-    assert deliver(sqlite_store, mailing) == Tally(3, accepted=3)
+    assert deliver(sqlite_store, mailing, stop=lambda: len(mailserver.mails) >= 2) == Tally(5, accepted=3)
+    assert states(sqlite_store, mailing) == {DeliveryState.ACCEPTED: 3, DeliveryState.PENDING: 2}
+    assert deliver(sqlite_store, mailing) == Tally(2, accepted=2)
     assert len({mail.recipient for mail in mailserver.mails}) == len(mailserver.mails) == 5
 
 
@@ -289,18 +302,44 @@ def test_a_relay_that_was_away_for_a_week_does_not_cost_anybody_the_letter(sqlit
     assert deliver(sqlite_store, mailing) == Tally(1, accepted=1)
 
 
-@pytest.mark.parametrize("stage", ["RCPT", "DATA", "REPLY"])
-def test_a_lost_connection_defers_the_letter_and_not_the_others(store, mailserver, deliver, clock, stage):
-    """The attempt is counted; the next letter goes through a new connection; in the end everybody has it."""
+def test_a_connection_lost_before_the_text_defers_the_letter_and_not_the_others(store, mailserver, deliver, clock):
+    """Nothing can have been taken: the attempt is counted, the next letter goes through a new connection."""
     add_people(store, [person(1), person(2)])
     mailing = released(store)
-    mailserver.drop_next(stage)
+    mailserver.drop_next("RCPT")
     assert deliver(store, mailing) == Tally(2, accepted=1, deferred=1)
     assert (row(store, person(1)).state, row(store, person(1)).attempts) == ("deferred", 1)
     clock.pass_(hours=1)
     assert deliver(store, mailing) == Tally(1, accepted=1)
-    assert {mail.recipient for mail in mailserver.mails} == {"reader-1@example.org", "reader-2@example.org"}
+    assert sorted(mail.recipient for mail in mailserver.mails) == ["reader-1@example.org", "reader-2@example.org"]
+
+
+@pytest.mark.parametrize("stage", ["DATA", "REPLY"])
+def test_a_connection_lost_after_the_text_leaves_a_letter_that_nobody_sends_by_himself(
+    store, mailserver, deliver, dispatch, stage
+):
+    """Whether the relay has it, it alone knows: the letter is held, or sent again where the operator said so."""
+    add_people(store, [person(1), person(2)])
+    mailing = released(store)
+    mailserver.drop_next(stage)
+    assert deliver(store, mailing) == Tally(2, accepted=1, uncertain=1)
+    held = row(store, person(1))
+    assert (held.state, held.attempts) == ("held", 0)
+    assert held.reason == "uncertain: the connection was lost before the relay answered"
+    assert deliver(store, mailing) == Tally(0)
+    assert states(store, mailing) == {DeliveryState.ACCEPTED: 1, DeliveryState.HELD: 1}
+
+
+@pytest.mark.parametrize("stage", ["DATA", "REPLY"])
+def test_where_the_operator_said_so_an_uncertain_letter_is_sent_again(store, mailserver, deliver, dispatch, stage):
+    """The reader may have it twice, with the same Message-ID; it is sent within the same run."""
+    add_people(store, [person(1), person(2)])
+    mailing = released(store)
+    mailserver.drop_next(stage)
+    again = replace(dispatch, uncertain=Uncertain.AGAIN)
+    assert deliver(store, mailing, dispatch=again) == Tally(2, accepted=2, uncertain=1)
     assert repeats(mailserver) == (1 if stage == "REPLY" else 0)
+    assert states(store, mailing) == {DeliveryState.ACCEPTED: 2}
 
 
 def test_a_relay_that_closes_is_called_again(sqlite_store, mailserver, deliver):
@@ -344,12 +383,12 @@ def test_a_relay_that_is_away_marks_nothing(store, mailserver, deliver):
         ({"username": "news", "password": "s3cret"}, "no password is sent without TLS"),
     ],
 )
-def test_a_wrong_setting_marks_nothing(sqlite_store, deliver, relay, settings, said):
+def test_a_wrong_setting_marks_nothing(sqlite_store, deliver, dispatch, settings, said):
     """Nothing is decided about any reader."""
     add_people(sqlite_store, [person(1)])
     mailing = released(sqlite_store)
     with pytest.raises(DeliveryError, match=said):
-        deliver(sqlite_store, mailing, relay=replace(relay, **settings))
+        deliver(sqlite_store, mailing, dispatch=replace(dispatch, relays=(replace(dispatch.relays[0], **settings),)))
     assert states(sqlite_store, mailing) == {DeliveryState.PENDING: 1}
 
 
@@ -363,14 +402,14 @@ def test_a_relay_that_refuses_us_marks_nothing(sqlite_store, mailserver, deliver
     assert states(sqlite_store, mailing) == {DeliveryState.ACCEPTED: 1, DeliveryState.PENDING: 1}
 
 
-def test_a_relay_that_refuses_everybody_does_not_cost_everybody_the_letter(sqlite_store, mailserver, deliver):
+def test_a_relay_that_refuses_everybody_does_not_cost_everybody_the_letter(sqlite_store, mailserver, deliver, dispatch):
     """A relay that is set up wrongly says 554 to all: after some the run stops, and the others stay due."""
     people = [person(number) for number in range(MAX_REFUSED_IN_A_ROW + 5)]
     add_people(sqlite_store, people)
     mailing = released(sqlite_store)
     mailserver.reply_next(*["554 5.7.1 Relay access denied"] * MAX_REFUSED_IN_A_ROW)
     with pytest.raises(DeliveryError, match="20 letters in a row"):
-        deliver(sqlite_store, mailing)
+        deliver(sqlite_store, mailing, dispatch=replace(dispatch, connections=1))
     assert states(sqlite_store, mailing) == {DeliveryState.REFUSED: 20, DeliveryState.PENDING: 5}
     assert deliver(sqlite_store, mailing) == Tally(5, accepted=5)
 
@@ -406,7 +445,7 @@ def test_a_letter_above_its_readers_clearance_is_stopped_at_the_last_gate(sqlite
 
 
 def test_a_ledger_that_cannot_be_written_stops_the_run(database, mailserver, deliver, clock):
-    """The letter under way may come twice, with one Message-ID; no other letter is sent without a record."""
+    """No letter is sent without a record; the one whose answer could not be kept is uncertain."""
     people = [person(number) for number in range(5)]
     with closing(database.open(busy_seconds=0.1)) as store, closing(database.open()) as other, ExitStack() as locked:
         add_people(store, people)
@@ -420,18 +459,19 @@ def test_a_ledger_that_cannot_be_written_stops_the_run(database, mailserver, del
         with pytest.raises(StoreError, match="locked by another process"):
             deliver(store, mailing, progress=lock_the_ledger)
         locked.close()
-        assert len(mailserver.mails) == 3
-        assert states(store, mailing) == {DeliveryState.ACCEPTED: 2, DeliveryState.PENDING: 3}
+        assert len(mailserver.mails) == 2
+        assert states(store, mailing) == {DeliveryState.ACCEPTED: 1, DeliveryState.INTENT: 1, DeliveryState.PENDING: 3}
         assert deliver(store, mailing) == Tally(3, accepted=3)
-    assert repeats(mailserver) == 1
+        assert states(store, mailing) == {DeliveryState.ACCEPTED: 4, DeliveryState.HELD: 1}
+    assert repeats(mailserver) == 0
 
 
 # --- killed ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_kill_9_at_any_moment_repeats_at_most_one_letter(database, mailserver, seed):
-    """Killed again and again and resumed: everybody has the letter, at most one repeat per kill, same Message-ID."""
+def test_kill_9_at_any_moment_repeats_at_most_one_letter_of_each_connection(database, mailserver, seed):
+    """Killed again and again, resumed with the rule "again": everybody has the letter, repeats are the same mail."""
     readers = [person(number) for number in range(60)]
     with closing(database.open()) as store:
         add_people(store, readers)
@@ -444,7 +484,7 @@ def test_kill_9_at_any_moment_repeats_at_most_one_letter(database, mailserver, s
         assert states(store, mailing) == {DeliveryState.ACCEPTED: 60}
     assert {mail.recipient for mail in mailserver.mails} == {reader.address.mailbox for reader in readers}
     assert killed > 0
-    assert repeats(mailserver) <= killed
+    assert repeats(mailserver) <= killed * CONNECTIONS
 
 
 # --- notices --------------------------------------------------------------------------------------------------
@@ -470,8 +510,8 @@ def post(store, *posted):
 
 
 @pytest.fixture
-def send(relay, clock):
-    return partial(send_notices, relay=relay, publication=sample_publication(), clock=clock)
+def send(dispatch, clock):
+    return partial(send_notices, dispatch=dispatch, publication=sample_publication(), clock=clock)
 
 
 def test_a_notice_is_sent_once(store, mailserver, send):
@@ -543,6 +583,7 @@ def test_logs_name_letters_by_number_and_never_by_address(sqlite_store, mailserv
         "refused",
         "dropped",
     }
-    assert {entry["subscriber"] for entry in logs if entry["event"] == "letter"} == {person(n).id for n in range(4)}
+    told = {entry["delivery"] for entry in logs if entry["event"] == "letter"}
+    assert told == {f"{mailing.id}.{person(n).id}" for n in range(4)}
     assert "@" not in str(logs)
     assert "reader" not in str(logs)

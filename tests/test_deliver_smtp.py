@@ -294,7 +294,7 @@ def test_a_relay_without_log_in_is_named(certificate):
     [
         (b"554 5.3.2 not today\r\n", "does not want to talk to us: 554 5.3.2 not today"),
         (b"", "does not want to talk to us: Connection unexpectedly closed"),
-        (b"SSH-2.0-OpenSSH_9.2\r\n", "does not want to talk to us: -1"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "does not want to talk to us: the answer is not SMTP"),
     ],
 )
 def test_a_server_that_does_not_want_us_is_named(greeting, words):

@@ -6,7 +6,7 @@ from tests.campaigns import kills
 
 
 def test_a_send_that_is_killed_again_and_again_reaches_everybody() -> None:
-    """At most one repeat for each kill, with the same Message-ID; counted by the receiving server."""
+    """Nobody lost, nobody twice, and what nobody knew was named for a person; counted by the receiving server."""
     result = kills.run(kills=6, people=40, seed=11)
     assert kills.is_good(result), result
     assert result["kills_that_hit"] >= 3

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from newsletter.deliver.letters import address_letter
 from newsletter.deliver.message import (
     MAX_LOGO_BYTES,
-    address_letter,
     as_sent,
     compile_notice,
     compile_variant,

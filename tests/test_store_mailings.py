@@ -11,7 +11,7 @@ import pytest
 
 from newsletter.deliver.message import edition_digest
 from newsletter.errors import ConflictError
-from newsletter.model import DeliveryState, MailingState, Month, SubscriberState
+from newsletter.model import DeliveryState, MailingState, Mark, Month, SubscriberState
 from newsletter.store import deliveries, feeds, mailings, subscribers
 from tests.support.ledger import (
     NOW,
@@ -243,24 +243,36 @@ def test_a_release_that_fails_releases_nothing(store):
 # --- the end --------------------------------------------------------------------------------------------------
 
 
+def mark(store, mailing, number, state, **values):
+    """What became of one reader's letter."""
+    with store.begin() as tx:
+        deliveries.mark(tx, mailing.id, [Mark(subscriber=person(number).id, state=state, **values)], NOW)
+
+
+def finished(store, mailing):
+    """Whether this call made it sent."""
+    with store.begin() as tx:
+        return mailings.finish(tx, mailing.id)
+
+
 def test_a_mailing_is_sent_when_nothing_waits_any_more(store):
-    """Pending, deferred and held letters keep it open; accepted, refused and dropped ones do not."""
+    """Pending, intended, deferred and held letters keep it open; accepted, refused and dropped ones do not."""
     add_people(store, [person(number) for number in range(4)])
     mailing = released(store)
-    with store.read() as tx:
-        first, second, third, fourth = deliveries.due(tx, mailing.id, NOW)
+    mark(store, mailing, 0, DeliveryState.ACCEPTED)
+    mark(store, mailing, 1, DeliveryState.REFUSED)
+    mark(store, mailing, 2, DeliveryState.DROPPED)
+    assert not finished(store, mailing)
+    mark(store, mailing, 3, DeliveryState.DEFERRED, next_attempt=NOW)
+    assert not finished(store, mailing)
     with store.begin() as tx:
-        deliveries.accepted(tx, first, "250 ok", NOW)
-        deliveries.refused(tx, second, "550 no", NOW)
-        deliveries.dropped(tx, third, "left", NOW)
-        assert not mailings.finish(tx, mailing.id)
-        deliveries.deferred(tx, fourth, "450 later", NOW, NOW)
-        assert not mailings.finish(tx, mailing.id)
-        deliveries.held(tx, fourth, "asks a person", NOW)
-        assert not mailings.finish(tx, mailing.id)
-        deliveries.accepted(tx, fourth, "250 ok", NOW)
-        assert mailings.finish(tx, mailing.id)
-        assert not mailings.finish(tx, mailing.id)
+        deliveries.intend(tx, mailing.id, [person(3).id], NOW)
+    assert not finished(store, mailing)
+    mark(store, mailing, 3, DeliveryState.HELD)
+    assert not finished(store, mailing)
+    mark(store, mailing, 3, DeliveryState.ACCEPTED)
+    assert finished(store, mailing)
+    assert not finished(store, mailing)
     with store.read() as tx:
         found = mailings.get(tx, OCTOBER)
     assert found is not None
@@ -268,33 +280,46 @@ def test_a_mailing_is_sent_when_nothing_waits_any_more(store):
 
 
 def test_a_paused_mailing_waits_until_it_is_resumed(store):
-    """Pausing stops what is left and nothing else; what was held for another reason stays held."""
-    add_people(store, [person(number) for number in range(3)])
+    """Its letters stay what they are; the first moment of a pause counts, and both may be said twice."""
+    add_people(store, [person(1)])
     mailing = released(store)
-    with store.read() as tx:
-        accepted, uncertain, waiting = deliveries.due(tx, mailing.id, NOW)
     with store.begin() as tx:
-        deliveries.accepted(tx, accepted, "250 ok", NOW)
-        deliveries.held(tx, uncertain, "nobody knows whether it left", NOW)
-        assert mailings.hold(tx, mailing.id, NOW) == 1
-    with store.read() as tx:
-        assert deliveries.due(tx, mailing.id, NOW) == ()
+        assert mailings.may_leave(tx, mailing.id)
+        assert mailings.pause(tx, OCTOBER, NOW).paused == NOW
+        assert mailings.pause(tx, OCTOBER, NOW + timedelta(hours=1)).paused == NOW
+        assert not mailings.may_leave(tx, mailing.id)
+        assert deliveries.count_due(tx, mailing.id, NOW) == 1
+        assert mailings.resume(tx, OCTOBER).paused is None
+        assert mailings.resume(tx, OCTOBER).paused is None
+        assert mailings.may_leave(tx, mailing.id)
+
+
+def test_only_what_can_still_leave_is_paused(store):
+    """A month without a report, one that was cancelled: there is nothing to pause or to resume."""
+    released(store)
     with store.begin() as tx:
-        assert mailings.resume(tx, mailing.id, NOW) == 1
-    with store.read() as tx:
-        assert [letter.subscriber for letter in deliveries.due(tx, mailing.id, NOW)] == [waiting.subscriber]
+        mailings.cancel(tx, OCTOBER, NOW)
+        assert not mailings.may_leave(tx, mailings.get(tx, OCTOBER).id)
+    for month, words in ((OCTOBER, "cancelled already"), (Month(2026, 9), "no report of 2026-09 yet")):
+        with pytest.raises(ConflictError, match=f"{words}; there is nothing to pause"), store.begin() as tx:
+            mailings.pause(tx, month, NOW)
+        with pytest.raises(ConflictError, match=f"{words}; there is nothing to resume"), store.begin() as tx:
+            mailings.resume(tx, month)
 
 
 def test_a_cancelled_mailing_sends_nothing_more(store):
-    """What was accepted stays accepted; everything else is dropped with the reason."""
-    add_people(store, [person(number) for number in range(3)])
+    """What was accepted stays accepted, what may have left stays uncertain; everything else is dropped."""
+    add_people(store, [person(number) for number in range(4)])
     mailing = released(store)
+    mark(store, mailing, 0, DeliveryState.ACCEPTED)
     with store.begin() as tx:
-        deliveries.accepted(tx, deliveries.due(tx, mailing.id, NOW)[0], "250 ok", NOW)
+        deliveries.intend(tx, mailing.id, [person(1).id], NOW)
+    with store.begin() as tx:
         assert mailings.cancel(tx, OCTOBER, NOW).state is MailingState.CANCELLED
     with store.read() as tx:
         tally = deliveries.tally(tx, mailing.id)
-        assert (tally[DeliveryState.ACCEPTED], tally[DeliveryState.DROPPED]) == (1, 2)
+    wanted = {DeliveryState.ACCEPTED: 1, DeliveryState.INTENT: 1, DeliveryState.DROPPED: 2}
+    assert {state: number for state, number in tally.items() if number} == wanted
     with pytest.raises(ConflictError, match="cancelled already; there is nothing to cancel"), store.begin() as tx:
         mailings.cancel(tx, OCTOBER, NOW)
     with pytest.raises(ConflictError, match="no report of 2026-09 yet"), store.begin() as tx:

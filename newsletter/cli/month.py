@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import getpass
-import sys
 import time
-from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
@@ -13,13 +11,12 @@ from typing import TYPE_CHECKING
 import click
 
 from newsletter.cli.common import MONTH, json_option, opened_app, print_json
+from newsletter.cli.progress import shown_progress
 from newsletter.errors import BusyError, ConflictError, RefusedError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from newsletter.app import App
-    from newsletter.deliver.engine import Progress, Tally
+    from newsletter.deliver.run import Progress
     from newsletter.model import Mailing, Month
     from newsletter.pipeline import Draft
     from newsletter.standing import Standing
@@ -106,8 +103,9 @@ def approve(month: Month, by: str | None, digest: str | None) -> None:
 @click.option("--test", "test_address", metavar="ADDRESS", help="Send the draft to this one address; release nothing.")
 @click.option("--dry-run", is_flag=True, help="Make every letter; send and store nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask to type the month back.")
+@click.option("--pause", "paused", is_flag=True, help="Release it, and pause it before the first letter leaves.")
 @json_option
-def send(month: Month, *, test_address: str | None, dry_run: bool, yes: bool, as_json: bool) -> int:
+def send(month: Month, *, test_address: str | None, dry_run: bool, yes: bool, paused: bool, as_json: bool) -> int:
     """Release MONTH (publish it, write one letter for each active subscriber) and deliver what is due.
 
     Again after an interruption: goes on where it was. Exit code 0 when every letter has an end, 5 when some wait.
@@ -121,7 +119,7 @@ def send(month: Month, *, test_address: str | None, dry_run: bool, yes: bool, as
             return _send_test(month, test_address, app)
         if dry_run:
             return _send_nothing(month, app)
-        return _send(month, app, yes=yes, as_json=as_json)
+        return _send(month, app, yes=yes, paused=paused, as_json=as_json)
 
 
 def _send_test(month: Month, typed: str, app: App) -> int:
@@ -146,8 +144,8 @@ def _send_nothing(month: Month, app: App) -> int:
     return 0
 
 
-def _send(month: Month, app: App, *, yes: bool, as_json: bool) -> int:
-    from newsletter import jobs, pipeline, standing  # noqa: PLC0415
+def _send(month: Month, app: App, *, yes: bool, paused: bool, as_json: bool) -> int:
+    from newsletter import control, jobs, pipeline, standing  # noqa: PLC0415
 
     mailing = pipeline.prepare(month, app)
     if mailing.state not in pipeline.DECIDED:
@@ -156,13 +154,15 @@ def _send(month: Month, app: App, *, yes: bool, as_json: bool) -> int:
         raise RefusedError(f"{month} is not approved; look at it, then: newsletter approve {month}")
     if not yes:
         _ask(month, mailing, app)
+    if paused:
+        control.pause(month, app)  # before it is released, so that no scheduler is quicker
     stop = Event()
     jobs.stop_on_signals(stop)
-    with _progress(quiet=as_json) as progress:
+    with shown_progress("delivering", quiet=as_json) as progress:
         _run_or_watch(mailing, app, stop, progress)
     reached = standing.of(month, app)
     _print_standing(reached, as_json=as_json)
-    if reached.is_finished:
+    if reached.is_finished or paused:
         return 0
     return INTERRUPTED if stop.is_set() else TRY_AGAIN
 
@@ -220,40 +220,12 @@ def _print_standing(reached: Standing, *, as_json: bool) -> None:
         return
     mailing = reached.mailing
     approved = f", approved by {mailing.approved_by}" if mailing.approved_by else ""
-    click.echo(f"{mailing.month}  {mailing.state}{approved}  edition {mailing.digest[:12]}")
+    paused = ", paused" if mailing.paused else ""
+    click.echo(f"{mailing.month}  {mailing.state}{paused}{approved}  edition {mailing.digest[:12]}")
     for state, count in reached.letters.items():
         if count:
             click.echo(f"  {state:<9} {count:>8,}")
+    for one in reached.uncertain:
+        click.echo(f"  uncertain  {one.delivery}  {one.state} since {one.since:%Y-%m-%d %H:%M}  {one.resolved_by}")
     for failure in reached.failures:
         click.echo(f"  source failed  {failure}")
-
-
-@contextmanager
-def _progress(*, quiet: bool) -> Iterator[Callable[[Tally], None]]:
-    """A bar on a terminal, one line for every 5 % elsewhere, nothing beside JSON; all of it on stderr."""
-    if quiet:
-        yield lambda _: None
-    elif sys.stderr.isatty():
-        with _bar() as update:
-            yield update
-    else:
-        said = [-1]
-
-        def line(tally: Tally) -> None:
-            share = 100 * tally.done // max(1, tally.total) // 5 * 5
-            if share > said[0]:
-                said[0] = share
-                click.echo(f"{share:3d} %  {tally.done:,} of {tally.total:,}", err=True)
-
-        yield line
-
-
-@contextmanager
-def _bar() -> Iterator[Callable[[Tally], None]]:
-    from rich.console import Console  # noqa: PLC0415  # only when drawing
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
-
-    columns = (TextColumn("delivering"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as drawn:
-        task = drawn.add_task("delivering", total=None)
-        yield lambda tally: drawn.update(task, completed=tally.done, total=tally.total)

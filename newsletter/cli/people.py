@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from newsletter.cli.common import json_option, opened_app, print_json, writing
+from newsletter.errors import UsageError
 from newsletter.model import SubscriberState
 
 CONSENT_HELP = "How they agreed, and when: kept as evidence."
@@ -90,3 +91,31 @@ def export(out: Path | None) -> None:
         with writing(out), out.open("w", encoding="utf-8", newline="") as file:
             count = subscriptions.export_csv(file, app)
     click.echo(f"{count} people in {out}")
+
+
+@subscribers.command(epilog="Example: newsletter subscribers letters robin@example.org")
+@click.argument("address")
+@json_option
+def letters(address: str, *, as_json: bool) -> None:
+    """Tell what became of every letter to ADDRESS: month, state, when, and what the relay said."""
+    from newsletter import control  # noqa: PLC0415
+    from newsletter.parsing import parse_address  # noqa: PLC0415
+
+    try:
+        wanted = parse_address(address)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    with opened_app() as app:
+        found = control.letters_of(wanted, app)
+    if as_json:
+        rows = [
+            {"month": str(month), "delivery": one.id, "state": one.state.value, "attempts": one.attempts,
+             "changed": one.changed.isoformat(), "reply": one.reply, "reason": one.reason}
+            for month, one in found
+        ]  # fmt: skip
+        print_json({"letters": rows})
+        return
+    for month, one in found:
+        click.echo(f"{month}  {one.state:<9} {one.changed:%Y-%m-%d %H:%M}  {one.reply or one.reason}  ({one.id})")
+    if not found:
+        click.echo("no letter was ever due to this address")

@@ -35,6 +35,8 @@ ADDRESS: Final = re.compile(
     re.ASCII,
 )
 URL: Final = re.compile(r"(?:https?://|mailto:)[!#-;=?-~]+", re.ASCII)  # printable without ", < and >
+# Readers decode this wherever they find it, even within addresses and URLs, where RFC 2047 section 5 forbids it.
+LOOKS_ENCODED: Final = re.compile(r"=\?[^?]*\?[bq]\?.*\?=", re.ASCII | re.IGNORECASE)
 # What may stand bare in a Q encoded-word wherever it is used: RFC 2047 section 5 (3).
 BARE: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")
 LINE_SEPARATORS: Final = frozenset("\u2028\u2029")
@@ -66,8 +68,10 @@ def list_id(name: str, identifier: str, display: str) -> bytes:
 
 def url(name: str, value: str) -> bytes:
     """A header with one URL in angle brackets (RFC 2369, 5064): in one line, never encoded."""
-    if not URL.fullmatch(value):
-        raise ValueError(f"{name}: {value!r} is no https, http or mailto address made of printable ASCII")
+    if not URL.fullmatch(value) or LOOKS_ENCODED.search(value):
+        raise ValueError(
+            f"{name}: {value!r} is no https, http or mailto address made of printable ASCII without =?...?="
+        )
     return _folded(name, [f"<{value}>"], MAX_LINE)
 
 
@@ -76,12 +80,14 @@ def tokens(name: str, *values: str) -> bytes:
     for value in values:
         if not WORDS.fullmatch(value):
             raise ValueError(f"{name}: {value!r} is not printable ASCII with single blanks")
+    if LOOKS_ENCODED.search(" ".join(values)):
+        raise ValueError(f"{name}: holds what readers would take for an encoded-word, =?...?=")
     return _folded(name, values, AIM)
 
 
 def checked_address(address: str) -> str:
     """The address, when it can stand in a header as one mailbox; otherwise ValueError."""
-    if len(address) > MAX_ADDRESS or not ADDRESS.fullmatch(address):
+    if len(address) > MAX_ADDRESS or not ADDRESS.fullmatch(address) or LOOKS_ENCODED.search(address):
         raise ValueError("the address cannot stand in a header; it must be like local.part@domain, all ASCII")
     return address
 

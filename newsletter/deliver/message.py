@@ -1,4 +1,4 @@
-"""Letters as bytes: a variant is compiled once; for each recipient a few header lines are put in front, a token in.
+"""Letters as bytes: a variant is compiled once; ``letters`` makes one person's letter of it.
 
 The compiled letter is ``head`` (header lines that are the same for everybody; Content-Type is the last) and ``body``.
 Its digest is the SHA-256 of the two with the personal token zeroed. The Date is no part of it: it is the moment of the
@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
 
 from newsletter.deliver import headers, quoted
-from newsletter.model import TOKEN_LENGTH, UNSUBSCRIBE_SLOT, CompiledVariant, Format
+from newsletter.model import TOKEN_LENGTH, UNSUBSCRIBE_SLOT, CompiledVariant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from newsletter.model import Language, Notice, Publication, Report, Subscriber, Variant
+    from newsletter.model import Language, Notice, Publication, Report, Variant
 
 SLOT: Final = UNSUBSCRIBE_SLOT.encode()
 ZEROS: Final = b"0" * TOKEN_LENGTH
@@ -85,33 +85,7 @@ def edition_digest(variants: Iterable[CompiledVariant]) -> str:
 
 def as_sent(compiled: CompiledVariant, *, date: datetime) -> bytes:
     """The letter without a recipient, as the archive keeps it: dated (aware), personal tokens are zeros."""
-    return headers.tokens("Date", _date(date)) + _zeroed(compiled.head, compiled.body)
-
-
-def address_letter(
-    compiled: CompiledVariant, subscriber: Subscriber, *, token: str, message_id: str, base_url: str, date: datetime
-) -> bytes:
-    """The whole letter for one person; who wants text alone gets that part alone, under the same headers.
-
-    ``date`` is aware, and the same for everybody and for every attempt: the moment of the release.
-    One-click unsubscribing (RFC 8058) is announced only where ``base_url`` is https, which it demands.
-
-    Raises:
-        ValueError: the token does not fit its slot, or the address, the Message-ID or the URL cannot stand in a header.
-    """
-    if not TOKEN.fullmatch(token):
-        raise ValueError(f"the personal token must be {TOKEN_LENGTH} characters of A-Z, a-z, 0-9, - and _")
-    unsubscribe = f"{base_url.rstrip('/')}/u/{token}"
-    personal = [
-        headers.mailbox("To", subscriber.address.mailbox),
-        headers.tokens("Message-ID", message_id),
-        headers.tokens("Date", _date(date)),
-        headers.url("List-Unsubscribe", unsubscribe),
-    ]
-    if urlsplit(base_url).scheme == "https":
-        personal.append(headers.tokens("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"))
-    rest = _text_alone(compiled) if subscriber.format is Format.TEXT else compiled.head + b"\r\n" + compiled.body
-    return b"".join(personal) + rest.replace(SLOT, token.encode())
+    return date_line(date) + _zeroed(compiled.head, compiled.body)
 
 
 def compile_notice(notice: Notice, publication: Publication, *, date: datetime, message_id: str) -> bytes:
@@ -122,11 +96,23 @@ def compile_notice(notice: Notice, publication: Publication, *, date: datetime, 
         _from(publication),
         headers.mailbox("Reply-To", publication.reply_to),
         headers.text("Subject", notice.subject),
-        headers.tokens("Date", _date(date)),
+        date_line(date),
         headers.tokens("Auto-Submitted", "auto-generated"),
         headers.tokens("MIME-Version", "1.0"),
     )
     return b"".join(lines) + TEXT_TYPE + QUOTED + b"\r\n" + quoted.encode(notice.text)
+
+
+def date_line(date: datetime) -> bytes:
+    """The Date header of an aware moment."""
+    return headers.tokens("Date", _date(date))
+
+
+def text_part(body: bytes) -> tuple[bytes, bytes]:
+    """The text part of a compiled body: its header lines, and what follows the empty line."""
+    boundary, _, rest = body.partition(b"\r\n")
+    lines, _, content = rest.partition(b"\r\n" + boundary)[0].partition(b"\r\n\r\n")
+    return lines + b"\r\n", content
 
 
 # --- headers --------------------------------------------------------------------------------------------------
@@ -216,13 +202,6 @@ def _with_logo(html: str, logo: bytes, domain: str, boundary: str) -> bytes:
     )
     parts = _multipart(boundary, HTML_TYPE + QUOTED + b"\r\n" + shown, image)
     return _multipart_type("related", boundary, 'type="text/html";') + b"\r\n" + parts
-
-
-def _text_alone(compiled: CompiledVariant) -> bytes:
-    """The head, but with the text part's Content-Type and all that follows it in place of the multipart's."""
-    head = compiled.head[: compiled.head.rindex(CONTENT_TYPE)] + b"\r\n"
-    boundary, _, rest = compiled.body.partition(b"\r\n")
-    return head + rest.partition(b"\r\n" + boundary)[0]
 
 
 def _zeroed(head: bytes, body: bytes) -> bytes:

@@ -1,4 +1,7 @@
-"""One kept connection to the relay, and what it says.
+"""One connection to one relay, and what it says: a small pipelined SMTP client (RFC 5321, RFC 2920) on asyncio.
+
+``Connection`` is for whoever sends many letters: the text of one letter and the envelope of the next leave in one
+write, so a letter costs one round trip. ``Session`` is the same dialogue for a few letters, without asyncio.
 
 A relay that cannot be used at all (not there, wrong password, no TLS where TLS is demanded, our sender refused) raises
 DeliveryError: nothing was decided about any letter. Everything that concerns one letter is a Reply.
@@ -6,22 +9,28 @@ DeliveryError: nothing was decided about any letter. Everything that concerns on
 
 from __future__ import annotations
 
+import asyncio
+import os
 import re
-import smtplib
 import socket
 import ssl
-from contextlib import contextmanager, suppress
+from base64 import b64encode
+from collections import deque
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, TypeAlias, cast
 
 from newsletter.deliver.headers import checked_address
 from newsletter.errors import DeliveryError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 MAX_REPLY: Final = 300  # characters of a reply that are kept
+MAX_REPLY_LINE: Final = 2_000  # bytes; RFC 5321 section 4.5.3.1.5 says 512, relays that explain themselves say more
+MAX_REPLY_LINES: Final = 100  # of one reply
+READ_BYTES: Final = 4_096  # at a time: more than the answers to one letter and the next envelope
 # RFC 5321 section 4.5.3.2.6: whoever gives up sooner after the final dot gets the letter delivered twice.
 FINAL_SECONDS: Final = 600.0
 QUIT_SECONDS: Final = 5.0
@@ -30,15 +39,28 @@ OK: Final = range(200, 300)
 TRANSIENT: Final = range(400, 500)
 PERMANENT: Final = range(500, 600)
 GO_AHEAD: Final = range(354, 355)
+READY: Final = 220
+GO_ON: Final = range(334, 335)  # RFC 4954 section 4: the next part of the log-in, please
 CLOSING: Final = 421
 BAD_SEQUENCE: Final = 503
 LOG_IN_FIRST: Final = 530  # RFC 4954 section 6
+TOO_LARGE: Final = 552  # RFC 1870 section 6
 LOST: Final = 0  # there was no reply
-LOG_INS: Final = frozenset({"CRAM-MD5", "PLAIN", "LOGIN"})  # those that smtplib knows
 BAD_CONNECTION: Final = "4.4.2"  # RFC 3463 section 3.5
+TOO_LARGE_FOR_SYSTEM: Final = "5.3.4"  # RFC 3463 section 3.4
+MAX_SIZE_DIGITS: Final = 20  # RFC 1870 section 4
+CLOSED_BY_RELAY: Final = "the relay closed it"
+UNEXPECTED: Final = "Connection unexpectedly closed"
 
+SAID: Final = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL)
 ENHANCED: Final = re.compile(r"[245]\.\d{1,3}\.\d{1,3}(?!\S)", re.ASCII)
+UNPRINTABLE: Final = re.compile(r"[^!-~]+")
 LEADING_DOT: Final = re.compile(rb"^\.", re.MULTILINE)
+HOST_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?", re.ASCII)
+
+Answer: TypeAlias = tuple[int, bytes]  # code, and the texts of its lines, joined by LF
+# The commands of one envelope and the answers that let the next one have its meaning.
+STEPS: Final = (("MAIL", OK), ("RCPT", OK), ("DATA", GO_AHEAD))
 
 
 class Tls(StrEnum):
@@ -53,8 +75,9 @@ class Tls(StrEnum):
 class Relay:
     """The server that takes our mail.
 
-    ``ca_file`` names a PEM file with certificates to trust besides the system's. ``timeout_seconds`` bounds the wait
-    for each answer but the last, ``final_seconds`` the wait for the answer to a whole letter.
+    ``ca_file`` names a PEM file with certificates to trust besides the system's. ``timeout_seconds`` bounds connecting,
+    the TLS handshake and the wait for each answer but the last; ``final_seconds`` the wait for the answer to a whole
+    letter, which includes writing it.
     """
 
     host: str
@@ -99,12 +122,230 @@ class Reply:
         return f"{self.code} {self.text}" if self.code else self.text
 
 
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """Where bounces go, and where the letter goes. ValueError when one of them is no address."""
+
+    sender: str
+    recipient: str
+
+    def __post_init__(self) -> None:
+        checked_address(self.sender)
+        checked_address(self.recipient)
+
+
+def stuffed(message: bytes) -> bytes:
+    """The message with every leading dot doubled, as ``Connection.text`` wants it (RFC 5321 section 4.5.2)."""
+    return LEADING_DOT.sub(b"..", message)
+
+
+class Connection:
+    """One connection to one relay, for one task at a time: ``offer``, ``text``, ``offer``, ``text`` ..., ``close``.
+
+    Whoever is cancelled while waiting for an answer has lost the connection: the answer would be taken for another's.
+    """
+
+    def __init__(self, relay: Relay, wire: Wire, features: dict[str, str]) -> None:
+        """Made by ``open``; ``features`` are what the relay said to EHLO, keyword -> parameters."""
+        self._relay = relay
+        self._wire = wire
+        self.pipelining = "PIPELINING" in features
+        self._takes_size = "SIZE" in features
+        self._max_size = _number(features.get("SIZE", ""))  # 0 when there is no such limit
+        # RFC 3461: bounces need not carry the letter back, and nobody wants to hear of delays.
+        self._mail_options, self._rcpt_options = (" RET=HDRS", " NOTIFY=FAILURE") if "DSN" in features else ("", "")
+        self._ahead: Envelope | None = None  # written together with the text before, its answers not yet read
+        self._waits_for: Envelope | None = None  # the relay said 354
+        self._needs_reset = False
+
+    @classmethod
+    async def open(cls, relay: Relay) -> Self:
+        """Connected, encrypted and logged in as the settings say.
+
+        Raises:
+            DeliveryError: that cannot be.
+        """
+        _refuse_impossible(relay)
+        wire = await _connected(relay)
+        try:
+            return cls(relay, wire, await _welcomed(relay, wire))
+        except BaseException:
+            await wire.end("given up")
+            raise
+
+    @property
+    def usable(self) -> bool:
+        """Whether another letter can be offered here; False once the relay closes or was lost."""
+        return not self._wire.lost
+
+    async def offer(self, envelope: Envelope, size: int | None = None) -> Reply | None:
+        """Sender, recipient, and the wish to send; an envelope that ``text`` has already written is not written again.
+
+        Args:
+            envelope: of the letter that comes next.
+            size: of its message in bytes, if known: the relay can refuse it before it has travelled.
+
+        Returns:
+            None when the relay waits for the text: ``text`` or ``abort`` must follow. Otherwise why it does not; of
+            this letter nothing was sent.
+
+        Raises:
+            DeliveryError: it does not want our sender, or a password first; it does not have this letter.
+        """
+        ahead, self._ahead = self._ahead, None
+        if ahead == envelope:
+            return await self._judged(await self._wire.take(len(STEPS), self._relay.timeout_seconds), envelope)
+        if ahead is not None or self._waits_for is not None:
+            return self._lost("another letter was under way")  # what came now would be taken for its text
+        if not self.usable:
+            return self._lost()
+        if self._is_too_large(size):
+            words = f"the relay takes letters of up to {self._max_size} bytes; this one has {size}"
+            return Reply(TOO_LARGE, TOO_LARGE_FOR_SYSTEM, f"{TOO_LARGE_FOR_SYSTEM} {words}")
+        has_reset, self._needs_reset = self._needs_reset, False
+        answers = await self._say(self._commands(envelope, size, has_reset=has_reset))
+        if has_reset and answers:
+            code, _ = answers.pop(0)
+            if code not in OK:
+                return self._lost(f"{code} is no answer to RSET")
+        return await self._judged(answers, envelope)
+
+    async def text(
+        self,
+        message: bytes,
+        following: Envelope | None = None,
+        following_size: int | None = None,
+        *,
+        written: Callable[[], None] = lambda: None,
+    ) -> Reply:
+        """The letter itself, after ``offer`` returned None.
+
+        Args:
+            message: all lines end with CRLF, the last one too, and **leading dots are already doubled** (``stuffed``);
+                only the end is looked at here.
+            following: what will be offered next; where the relay can pipeline it leaves together with this text.
+            following_size: as for ``offer``.
+            written: told when the text was handed to the system, before the answer.
+
+        Returns:
+            What the relay decided. ``Reply(LOST, "4.4.2", ...)`` is a letter of which only the relay knows whether it
+            has it (RFC 1047); it certainly has not when the connection was not ``usable`` before the call.
+
+        Raises:
+            ValueError: no text is waited for, or it does not end with CRLF.
+        """
+        envelope = self._waits_for
+        if envelope is None or not message.endswith(b"\r\n"):
+            raise ValueError("a text ends with CRLF and comes after an envelope that was taken")
+        self._waits_for = None
+        end, answers = b".\r\n", 1
+        if following is not None and self.pipelining and not self._is_too_large(following_size):
+            end += b"".join(self._commands(following, following_size))
+            answers += len(STEPS)
+            self._ahead = following
+        self._wire.write((message, end), answers)
+        written()
+        said = await self._wire.take(1, self._relay.final_seconds)
+        if not said:
+            return self._lost()
+        code, words = said[0]
+        if code not in OK and code not in TRANSIENT and code not in PERMANENT:
+            return self._lost(f"{code} is no answer to a letter")
+        return self._reply(code, words, envelope)
+
+    def abort(self) -> None:
+        """Hang up at once: a letter whose text is not complete is none (RFC 5321 section 4.1.1.4)."""
+        self._wire.lose("given up")
+
+    async def close(self) -> None:
+        """Say goodbye, if anybody is listening and would not take it for a letter; wait until all is closed."""
+        if self.usable and self._ahead is None and self._waits_for is None:
+            self._wire.write((b"QUIT\r\n",), 1)
+            await self._wire.take(1, QUIT_SECONDS)
+        await self._wire.end("closed")
+
+    def _commands(self, envelope: Envelope, size: int | None, *, has_reset: bool = False) -> list[bytes]:
+        size_option = f" SIZE={size}" if size is not None and self._takes_size else ""
+        commands = [
+            f"MAIL FROM:<{envelope.sender}>{size_option}{self._mail_options}\r\n".encode(),
+            f"RCPT TO:<{envelope.recipient}>{self._rcpt_options}\r\n".encode(),
+            b"DATA\r\n",
+        ]
+        return [b"RSET\r\n", *commands] if has_reset else commands
+
+    async def _say(self, commands: list[bytes]) -> list[Answer]:
+        """All commands and their answers; fewer answers when one made the following commands senseless."""
+        wire, seconds = self._wire, self._relay.timeout_seconds
+        if self.pipelining:
+            wire.write((b"".join(commands),), len(commands))
+            return await wire.take(len(commands), seconds)
+        answers: list[Answer] = []
+        for command in commands:
+            wire.write((command,), 1)
+            said = await wire.take(1, seconds)
+            answers += said
+            if not said or said[0][0] not in OK:
+                break
+        return answers
+
+    async def _judged(self, answers: list[Answer], envelope: Envelope) -> Reply | None:
+        """What the answers to an envelope amount to: the first one that is not as wished decides."""
+        steps = zip(answers, STEPS, strict=False)
+        refusal = next((step for step in steps if step[0][0] not in step[1][1]), None)
+        if refusal is None:
+            if len(answers) < len(STEPS) or not self.usable:
+                return self._lost()
+            self._waits_for = envelope
+            return None
+        (code, words), (command, _) = refusal
+        if code == BAD_SEQUENCE or not (code in TRANSIENT or code in PERMANENT):
+            return self._lost(f"{code} is no answer to {command}")  # we have lost each other: that is said of no letter
+        if any(each == CLOSING for each, _ in answers):
+            self._wire.lose(CLOSED_BY_RELAY)
+        if len(answers) == len(STEPS) and answers[-1][0] in GO_AHEAD:
+            # RFC 2920 section 3.1: DATA may be taken although nobody is left to get it; then an empty text ends that.
+            self._wire.write((b".\r\n",), 1)
+            await self._wire.take(1, self._relay.timeout_seconds)
+        self._needs_reset = True
+        return self._refused(command, code, words, envelope)
+
+    def _refused(self, command: str, code: int, words: bytes, envelope: Envelope) -> Reply:
+        reply = self._reply(code, words, envelope)
+        if command == "MAIL" and code in PERMANENT and code != TOO_LARGE and not reply.transient:
+            # It has not judged the recipient yet: what it refuses is us, and that says nothing about any letter.
+            # The sender's local part may hold a token of the letter, which is nobody's business (VERP).
+            domain = envelope.sender.rpartition("@")[2]
+            raise DeliveryError(f"{self._relay} refuses our sender at {domain}: {reply}", permanent=True)
+        if code == LOG_IN_FIRST:
+            raise DeliveryError(f"{self._relay} wants a user name and a password: {reply}", permanent=True)
+        return reply
+
+    def _reply(self, code: int, words: bytes, envelope: Envelope) -> Reply:
+        if code == CLOSING:
+            self._wire.lose(CLOSED_BY_RELAY)
+        shown = _shown(words, envelope.recipient)
+        enhanced = ENHANCED.match(shown)
+        return Reply(code, enhanced[0] if enhanced else "", shown)
+
+    def _lost(self, why: str = "") -> Reply:
+        if why:
+            self._wire.lose(why)
+        return Reply(LOST, BAD_CONNECTION, f"{BAD_CONNECTION} the connection was lost: {self._wire.lost}")
+
+    def _is_too_large(self, size: int | None) -> bool:
+        return size is not None and 0 < self._max_size < size
+
+
 class Session:
-    """A connection that the first letter opens, that is kept for the next ones, and opened again when it was lost."""
+    """A connection that the first letter opens, that is kept for the next ones, and opened again when it was lost.
+
+    For threads in which no event loop runs; one thread at a time.
+    """
 
     def __init__(self, relay: Relay) -> None:
         self._relay = relay
-        self._smtp: smtplib.SMTP | None = None
+        self._runner: asyncio.Runner | None = None
+        self._connection: Connection | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -122,141 +363,338 @@ class Session:
 
         Raises:
             DeliveryError: the relay cannot be used; it does not have this letter.
-            ValueError: sender or recipient is no address.
+            ValueError: sender or recipient is no address, or the message has no end.
         """
-        for address in (sender, recipient):
-            checked_address(address)
-        was_open = self._smtp is not None
-        reply, text_left = self._try(sender, recipient, message)
-        if reply.closing and was_open and not text_left:
-            # Relays close connections that idled or carried many letters: that says nothing about this letter.
-            reply, _ = self._try(sender, recipient, message)
-        return reply
+        envelope = Envelope(sender, recipient)
+        self._runner = self._runner or asyncio.Runner()
+        return self._runner.run(self._send(envelope, message))
 
     def close(self) -> None:
         """Say goodbye, if anybody is listening."""
-        if self._smtp is not None and self._smtp.sock is not None:
-            self._smtp.sock.settimeout(QUIT_SECONDS)
-            with suppress(OSError):
-                self._smtp.quit()
-        self._drop()
+        if self._runner is not None:
+            self._runner.run(self._drop())
+            self._runner.close()
+            self._runner = None
 
-    def _try(self, sender: str, recipient: str, message: bytes) -> tuple[Reply, bool]:
-        """The dialogue, once: what came of it, and whether the text had begun to leave."""
-        smtp = self._smtp = self._smtp or _open(self._relay)
-        text_left = False
-        try:
-            reply = self._envelope(smtp, sender, recipient)
-            if reply is None:
-                text_left = True
-                reply = self._text(smtp, recipient, message)
-        except OSError as error:  # smtplib's own exceptions are OSErrors too
-            reply = Reply(LOST, BAD_CONNECTION, f"{BAD_CONNECTION} the connection was lost: {_shown(error, recipient)}")
-        if reply.closing or not (text_left or _is_reset(smtp)):
-            self._drop()
-        return reply, text_left
-
-    def _envelope(self, smtp: smtplib.SMTP, sender: str, recipient: str) -> Reply | None:
-        """Sender, recipient, and the wish to send; None when the relay waits for the text."""
-        refused = _command(smtp, f"MAIL FROM:<{sender}>", OK, recipient)
-        if refused is not None and refused.code in PERMANENT and not refused.transient:
-            # It has not heard of the recipient yet: what it refuses is us, and that says nothing about any letter.
-            raise DeliveryError(f"{self._relay} refuses our sender {sender}: {refused}", permanent=True)
-        refused = (
-            refused
-            or _command(smtp, f"RCPT TO:<{recipient}>", OK, recipient)
-            or _command(smtp, "DATA", GO_AHEAD, recipient)
-        )
-        if refused is not None and refused.code == LOG_IN_FIRST:
-            raise DeliveryError(f"{self._relay} wants a user name and a password: {refused}", permanent=True)
-        return refused
-
-    def _text(self, smtp: smtplib.SMTP, recipient: str, message: bytes) -> Reply:
-        smtp.send(LEADING_DOT.sub(b"..", message) + b".\r\n")
-        if smtp.sock is not None:
-            smtp.sock.settimeout(self._relay.final_seconds)
-        reply = _reply(*smtp.getreply(), recipient)
-        if smtp.sock is not None:
-            smtp.sock.settimeout(self._relay.timeout_seconds)
+    async def _send(self, envelope: Envelope, message: bytes) -> Reply:
+        was_open = self._connection is not None
+        reply, text_left = await self._try(envelope, message)
+        if reply.closing and was_open and not text_left:
+            # Relays close connections that idled or carried many letters: that says nothing about this letter.
+            reply, _ = await self._try(envelope, message)
         return reply
 
-    def _drop(self) -> None:
-        if self._smtp is not None:
-            self._smtp.close()
-            self._smtp = None
+    async def _try(self, envelope: Envelope, message: bytes) -> tuple[Reply, bool]:
+        """The dialogue, once: what came of it, and whether the text had begun to leave."""
+        connection = self._connection = self._connection or await Connection.open(self._relay)
+        text_left = False
+        try:
+            reply = await connection.offer(envelope, len(message))
+            if reply is None:
+                text_left = True
+                reply = await connection.text(stuffed(message))
+        finally:
+            if not connection.usable:
+                await self._drop()
+        return reply, text_left
+
+    async def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
 
 
-# --- the dialogue ---------------------------------------------------------------------------------------------
+# --- the wire -------------------------------------------------------------------------------------------------
 
 
-def _command(smtp: smtplib.SMTP, command: str, wanted: range, recipient: str) -> Reply | None:
-    """Say it; None when the answer is the wanted one, otherwise the answer."""
-    code, text = smtp.docmd(command)
-    if code in wanted:
-        return None
-    if code in OK or code == BAD_SEQUENCE:  # we have lost each other: that is said of no letter
-        raise smtplib.SMTPResponseException(code, f"{code} is no answer to {command[:4]}")
-    return _reply(code, text, recipient)
+class Wire(asyncio.BufferedProtocol):
+    """Bytes to the relay, and what comes back cut into answers; it knows when it has waited long enough.
+
+    At most one text and one envelope are on their way before an answer is waited for, so writing needs no brake.
+    ``lost`` is empty as long as the connection is good, afterwards it says what ended it. Answers that came before the
+    end can still be taken.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.lost = ""
+        self._loop = loop
+        self.transport: asyncio.Transport | None = None  # TLS puts itself in between
+        self._closed = loop.create_future()
+        self._buffer = memoryview(bytearray(READ_BYTES))  # a view, since asyncio's TLS slices it
+        self._partial = b""  # a line that has not ended yet
+        self._lines: list[bytes] = []  # of an answer that has not ended yet
+        self._answers: deque[Answer] = deque()
+        self._owed = 1  # answers that are still to come; the greeting is the first
+        self._waiter: asyncio.Future[None] | None = None
+        self._wanted = 0  # answers, by whoever waits
+        self._seconds = 0.0  # for each of them
+        self._deadline = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+
+    @property
+    def is_silent(self) -> bool:
+        """Nothing has come that was not asked for, not even a part of a line."""
+        return not (self.lost or self._partial or self._lines or self._answers)
+
+    def write(self, parts: Iterable[bytes], answers: int) -> None:
+        """Let them leave in one write; so many answers are to be expected."""
+        if self.transport is not None and not self.lost:
+            self._owed += answers
+            self.transport.writelines(parts)
+
+    async def take(self, count: int, seconds: float) -> list[Answer]:
+        """The next answers, each waited for so many seconds; fewer when the connection is lost before."""
+        if len(self._answers) < count and not self.lost:
+            await self._wait(count, seconds)
+        return [self._answers.popleft() for _ in range(min(count, len(self._answers)))]
+
+    def lose(self, why: str) -> None:
+        """This connection is over: nothing more is read or written."""
+        if not self.lost:
+            self.lost = _shown(why) or "no reason given"
+            if self.transport is not None:
+                self.transport.abort()
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            self._wake()
+
+    async def start_tls(self, context: ssl.SSLContext, host: str, seconds: float) -> None:
+        """From here on in secret. OSError when that cannot be, TimeoutError when it takes too long."""
+        clear = cast("asyncio.Transport", self.transport)
+        try:
+            async with asyncio.timeout(seconds):
+                self.transport = await self._loop.start_tls(
+                    clear, self, context, server_hostname=host, ssl_handshake_timeout=seconds
+                )
+        except BaseException:
+            clear.abort()
+            self.connection_lost(None)  # asyncio does not say so of every handshake that came to nothing
+            raise
+        if self.transport is None:  # it went away at the very end of the handshake
+            self.connection_lost(None)
+
+    async def end(self, why: str) -> None:
+        """``lose``, and wait until the socket is closed."""
+        self.lose(why)
+        await asyncio.wait((self._closed,), timeout=QUIT_SECONDS)
+
+    # --- asyncio's hooks
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The connection stands."""
+        self.transport = cast("asyncio.Transport", transport)
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002  # answers are short
+        """Where bytes go; our own, since making one for each read costs more than the read."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Bytes came: whole lines, parts of lines, or what is no SMTP at all."""
+        data = bytes(self._buffer[:nbytes])
+        lines = (self._partial + data if self._partial else data).split(b"\n")
+        self._partial = lines.pop()
+        for line in lines:
+            if not self.lost:
+                self._line(line)
+        if len(self._partial) > MAX_REPLY_LINE:
+            self.lose("its answer has a line without end")
+
+    def eof_received(self) -> None:
+        """It has nothing more to say, so there is nobody to talk to: no relay closes one direction alone."""
+        self.lose(UNEXPECTED)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """It is closed, by whomever."""
+        self.lose(str(error) if error else UNEXPECTED)
+        if not self._closed.done():
+            self._closed.set_result(None)
+
+    # --- answers
+
+    def _line(self, line: bytes) -> None:
+        said = SAID.fullmatch(line.removesuffix(b"\r")) if len(line) <= MAX_REPLY_LINE else None
+        if said is None:
+            self.lose("the answer is not SMTP")
+            return
+        code, mark, words = said.groups()
+        if mark == b"-":
+            self._lines.append(words)
+            if len(self._lines) >= MAX_REPLY_LINES:
+                self.lose(f"its answer has more than {MAX_REPLY_LINES} lines")
+            return
+        if self._lines:
+            words = b"\n".join((*self._lines, words or b""))
+            self._lines.clear()
+        self._answered(int(code), words or b"")
+
+    def _answered(self, code: int, words: bytes) -> None:
+        if not self._owed:  # RFC 5321 section 3.8: 421 may come at any time; everything else is out of step
+            self.lose(CLOSED_BY_RELAY if code == CLOSING else "an answer that nobody asked for")
+            return
+        self._owed -= 1
+        self._answers.append((code, words))
+        if len(self._answers) >= self._wanted:
+            self._wake()
+        else:
+            self._deadline = self._loop.time() + self._seconds
+
+    # --- waiting
+
+    async def _wait(self, count: int, seconds: float) -> None:
+        """Until so many answers are there, or none will come any more."""
+        self._waiter = self._loop.create_future()
+        self._wanted, self._seconds = count, seconds
+        self._deadline = self._loop.time() + seconds
+        if self._timer is None or self._timer_at > self._deadline:
+            self._arm()
+        try:
+            await self._waiter
+        except asyncio.CancelledError:
+            self.lose("given up")
+            raise
+        finally:
+            self._waiter = None
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _arm(self) -> None:
+        """One timer for all waits: each moves the deadline, and the timer looks at it only when it goes off."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = self._deadline
+        self._timer = self._loop.call_at(self._deadline, self._look_at_the_clock)
+
+    def _look_at_the_clock(self) -> None:
+        self._timer = None
+        if self._waiter is None:
+            return
+        if self._loop.time() >= self._deadline:
+            self.lose("timed out")
+        else:
+            self._arm()
 
 
-def _is_reset(smtp: smtplib.SMTP) -> bool:
-    """Whether the relay has forgotten the refused letter and is ready for another one."""
-    try:
-        return smtp.docmd("RSET")[0] in OK
-    except OSError:
-        return False
-
-
-def _reply(code: int, text: bytes, recipient: str) -> Reply:
-    if code not in OK and code not in TRANSIENT and code not in PERMANENT:
-        raise smtplib.SMTPResponseException(code, "the answer is not SMTP")
-    shown = _shown(text, recipient)
-    enhanced = ENHANCED.match(shown)
-    return Reply(code, enhanced[0] if enhanced else "", shown)
-
-
-def _shown(said: object, recipient: str = "") -> str:
+def _shown(said: bytes | str, recipient: str = "") -> str:
     """In one line of printable ASCII, bounded, and without the recipient: what is kept and logged names no person."""
-    text = said.decode("ascii", "replace") if isinstance(said, bytes) else str(said)
-    if recipient:
+    text = said.decode("ascii", "replace") if isinstance(said, bytes) else said
+    if recipient and recipient.lower() in text.lower():
         text = re.sub(re.escape(recipient), "(recipient)", text, flags=re.IGNORECASE)
-    return re.sub(r"[^!-~]+", " ", text).strip()[:MAX_REPLY]
+    return UNPRINTABLE.sub(" ", text).strip()[:MAX_REPLY]
 
 
-# --- the connection -------------------------------------------------------------------------------------------
+# --- the first words ------------------------------------------------------------------------------------------
 
 
-def _open(relay: Relay) -> smtplib.SMTP:
-    """Connected, encrypted and logged in as the settings say; DeliveryError when that cannot be."""
+def _refuse_impossible(relay: Relay) -> None:
+    """Settings that cannot work, before anything leaves."""
     if relay.username is not None and relay.tls is Tls.NONE:
         raise DeliveryError(f"{relay}: no password is sent without TLS; use starttls or implicit", permanent=True)
-    context = _trusting(relay)
+    for secret in (relay.username or "", relay.password or ""):
+        if not secret.isascii() or "\0" in secret:
+            raise DeliveryError(f"{relay}: user name and password must be ASCII", permanent=True)
+
+
+async def _connected(relay: Relay) -> Wire:
+    loop = asyncio.get_running_loop()
+    tls = _trusting(relay) if relay.tls is Tls.IMPLICIT else None
+    seconds = relay.timeout_seconds
     with _explained(relay):
-        # Our name without asking DNS, which can take longer than everything else.
-        us, seconds = socket.gethostname(), relay.timeout_seconds
-        if relay.tls is Tls.IMPLICIT:
-            smtp: smtplib.SMTP = smtplib.SMTP_SSL(relay.host, relay.port, us, timeout=seconds, context=context)
-        else:
-            smtp = smtplib.SMTP(relay.host, relay.port, us, timeout=seconds)
-        try:
-            _prepare(smtp, relay, context)
-        except BaseException:
-            smtp.close()
-            raise
-    return smtp
+        async with asyncio.timeout(seconds):
+            _, wire = await loop.create_connection(
+                lambda: Wire(loop), relay.host, relay.port, ssl=tls, ssl_handshake_timeout=seconds if tls else None
+            )
+    return wire
 
 
-def _prepare(smtp: smtplib.SMTP, relay: Relay, context: ssl.SSLContext) -> None:
-    smtp.ehlo_or_helo_if_needed()
+async def _welcomed(relay: Relay, wire: Wire) -> dict[str, str]:
+    """Greeting, EHLO, STARTTLS and log-in; what the relay offers."""
+    code, words = await _asked(relay, wire)
+    if code != READY:
+        raise _unwilling(relay, code, words)
+    features = await _features(relay, wire)
     if relay.tls is Tls.STARTTLS:
-        if not smtp.has_extn("starttls"):
+        if "STARTTLS" not in features:
             raise DeliveryError(f"{relay} offers no STARTTLS, but the settings demand it", permanent=True)
-        smtp.starttls(context=context)
-        smtp.ehlo_or_helo_if_needed()
+        await _start_tls(relay, wire)
+        features = await _features(relay, wire)  # RFC 3207 section 4.2: what was said before is forgotten
     if relay.username is not None:
-        if not LOG_INS & set(smtp.esmtp_features.get("auth", "").split()):
-            raise DeliveryError(f"{relay} offers no log-in by password, but the settings name a user", permanent=True)
-        smtp.login(relay.username, relay.password or "")
+        await _log_in(relay, wire, features)
+    return features
+
+
+async def _asked(relay: Relay, wire: Wire, command: bytes = b"") -> Answer:
+    """The answer to one command, or to having connected."""
+    if command:
+        wire.write((command, b"\r\n"), 1)
+    answers = await wire.take(1, relay.timeout_seconds)
+    if not answers:
+        raise DeliveryError(f"{relay} does not want to talk to us: {wire.lost}")
+    return answers[0]
+
+
+async def _features(relay: Relay, wire: Wire) -> dict[str, str]:
+    """Say who we are; keyword -> parameters of what the relay offers, nothing when it knows HELO alone."""
+    us = socket.gethostname()  # without asking DNS, which can take longer than everything else
+    us = us if HOST_NAME.fullmatch(us) else "localhost"
+    code, words = await _asked(relay, wire, f"EHLO {us}".encode())
+    if code in OK:
+        offers = (line.replace("=", " ", 1).partition(" ") for line in _texts(words)[1:])  # "AUTH=LOGIN" is old style
+        return {keyword.upper(): parameters.strip().upper() for keyword, _, parameters in offers}
+    if code in PERMANENT:
+        code, words = await _asked(relay, wire, f"HELO {us}".encode())
+    if code not in OK:
+        raise _unwilling(relay, code, words)
+    return {}
+
+
+async def _start_tls(relay: Relay, wire: Wire) -> None:
+    code, words = await _asked(relay, wire, b"STARTTLS")
+    if code != READY:
+        raise _unwilling(relay, code, words)
+    if not wire.is_silent:
+        # CVE-2011-0411: otherwise what somebody in between put there would later pass for an answer through TLS.
+        raise DeliveryError(f"{relay} does not want to talk to us: clear text follows its answer to STARTTLS")
+    with _explained(relay):
+        await wire.start_tls(_trusting(relay), relay.host, relay.timeout_seconds)
+
+
+async def _log_in(relay: Relay, wire: Wire, features: dict[str, str]) -> None:
+    """PLAIN (RFC 4616) or LOGIN; CRAM-MD5 only hides the password from who reads along, and here that is TLS's work."""
+    user, password = (relay.username or "").encode(), (relay.password or "").encode()
+    mechanisms = features.get("AUTH", "").split()
+    if "PLAIN" in mechanisms:
+        secrets = [b64encode(b"\0" + user + b"\0" + password)]
+        commands = [b"AUTH PLAIN " + secrets[0]]
+    elif "LOGIN" in mechanisms:
+        secrets = [b64encode(user), b64encode(password)]
+        commands = [b"AUTH LOGIN", *secrets]
+    else:
+        raise DeliveryError(f"{relay} offers no log-in by password, but the settings name a user", permanent=True)
+    for left, command in zip(reversed(range(len(commands))), commands, strict=True):
+        code, words = await _asked(relay, wire, command)
+        if code not in (GO_ON if left else OK):
+            for secret in filter(None, (password, *secrets)):
+                words = words.replace(secret, b"(hidden)")
+            said = f"{code} {_shown(words)}"
+            permanent = code in PERMANENT
+            raise DeliveryError(f"{relay} does not accept user name and password: {said}", permanent=permanent)
+
+
+def _texts(words: bytes) -> list[str]:
+    return words.decode("ascii", "replace").split("\n")
+
+
+def _number(said: str) -> int:
+    """Of decimal digits; 0 when it is none."""
+    return int(said) if said.isascii() and said.isdigit() and len(said) <= MAX_SIZE_DIGITS else 0
+
+
+def _unwilling(relay: Relay, code: int, words: bytes) -> DeliveryError:
+    return DeliveryError(f"{relay} does not want to talk to us: {code} {_shown(words)}")
 
 
 def _trusting(relay: Relay) -> ssl.SSLContext:
@@ -271,25 +709,23 @@ def _trusting(relay: Relay) -> ssl.SSLContext:
 
 @contextmanager
 def _explained(relay: Relay) -> Iterator[None]:
-    """What can go wrong before the first letter, in words that say what to mend."""
+    """What can go wrong before the first word, in words that say what to mend."""
     try:
         yield
-    except smtplib.SMTPAuthenticationError as error:
-        said = f"{error.smtp_code} {_shown(error.smtp_error)}"
-        permanent = error.smtp_code in PERMANENT
-        raise DeliveryError(f"{relay} does not accept user name and password: {said}", permanent=permanent) from error
-    except smtplib.SMTPResponseException as error:
-        said = f"{error.smtp_code} {_shown(error.smtp_error)}"
-        raise DeliveryError(f"{relay} does not want to talk to us: {said}") from error
-    except smtplib.SMTPException as error:
-        raise DeliveryError(f"{relay} does not want to talk to us: {_shown(error)}") from error
     except ssl.SSLCertVerificationError as error:
         raise DeliveryError(
             f"{relay} shows a certificate that is not trusted: {error.verify_message}; "
             "name its authority in relay.ca_file, or mend the certificate",
             permanent=True,
         ) from error
-    except UnicodeError as error:
-        raise DeliveryError(f"{relay}: user name and password must be ASCII", permanent=True) from error
     except OSError as error:
-        raise DeliveryError(f"{relay} cannot be reached: {error.strerror or error}") from error
+        raise DeliveryError(f"{relay} cannot be reached: {_reason(error)}") from error
+
+
+def _reason(error: OSError) -> str:
+    """As the system says it; asyncio's own words repeat the address."""
+    if isinstance(error, TimeoutError) and not error.errno:
+        return "timed out"
+    if error.errno and not isinstance(error, (ssl.SSLError, socket.gaierror)):
+        return os.strerror(error.errno)
+    return _shown(error.strerror or str(error))

@@ -1,40 +1,56 @@
 """The ledger: one row for each letter, and what became of it.
 
-Every change asks for the state that it starts from, so that what was accepted is never begun again.
+pending -> intent -> accepted | refused | deferred (and again), besides held (a person decides) and dropped. Every
+change asks for the state that it starts from, so that what was accepted is never begun again.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, insert, or_, select, tuple_, update
 
-from newsletter.model import DeliveryState, Letter, MailingId
+from newsletter.model import DeliveryRecord, DeliveryState, Letter, MailingId, SubscriberId
 from newsletter.store.subscribers import as_subscriber
-from newsletter.store.tables import OPEN, subscriber
+from newsletter.store.tables import OPEN, UNSURE, subscriber
 from newsletter.store.tables import delivery as table
+from newsletter.store.tables import signature as signatures
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
     from datetime import datetime
 
-    from sqlalchemy import ColumnElement, Connection, Row, Select, TextClause
+    from sqlalchemy import Connection, Row, Select, Update
 
-    from newsletter.model import SubscriberId
+    from newsletter.model import Mark
 
-BATCH: Final = 100
+BATCH: Final = 500
+MAX_SHOWN: Final = 1_000  # rows that a person is shown at once
 
 
 # --- what is to do --------------------------------------------------------------------------------------------
 
 
 def due(
-    tx: Connection, mailing: MailingId, now: datetime, limit: int = BATCH, *, after: SubscriberId | None = None
+    tx: Connection,
+    mailing: MailingId,
+    now: datetime,
+    limit: int = BATCH,
+    *,
+    after: tuple[datetime, SubscriberId] | None = None,
 ) -> tuple[Letter, ...]:
-    """At most ``limit`` letters whose time has come, behind ``after``, with their subscribers as they are now."""
+    """At most ``limit`` letters whose time has come, with their subscribers as they are now.
+
+    In the order of (next_attempt, subscriber), those behind ``after``.
+    """
     wanted = _letters().where(table.c.mailing_id == mailing, OPEN, table.c.next_attempt <= now)
     if after is not None:
-        wanted = wanted.where(table.c.subscriber_id > after)
-    return tuple(_as_letter(row) for row in tx.execute(wanted.order_by(table.c.subscriber_id).limit(limit)))
+        behind = tuple_(table.c.next_attempt, table.c.subscriber_id)
+        wanted = wanted.where(behind > tuple_(bindparam("then", after[0], table.c.next_attempt.type), after[1]))
+    ordered = wanted.order_by(table.c.next_attempt, table.c.subscriber_id).limit(limit)
+    return tuple(_as_letter(row) for row in tx.execute(ordered))
 
 
 def count_due(tx: Connection, mailing: MailingId, now: datetime) -> int:
@@ -43,11 +59,11 @@ def count_due(tx: Connection, mailing: MailingId, now: datetime) -> int:
     return tx.scalar(wanted.where(table.c.mailing_id == mailing, OPEN, table.c.next_attempt <= now)) or 0
 
 
-def letter(tx: Connection, mailing: MailingId, subscriber: SubscriberId) -> Letter | None:
-    """One letter that is still to be sent, with its subscriber as of now; None when nothing is to be sent."""
-    wanted = _letters().where(table.c.mailing_id == mailing, table.c.subscriber_id == subscriber, OPEN)
-    row = tx.execute(wanted).first()
-    return _as_letter(row) if row else None
+def still_open(tx: Connection, mailing: MailingId, subscribers: Collection[SubscriberId]) -> dict[SubscriberId, Letter]:
+    """Those of these letters that are still to be sent, as of now; nobody else changes them while ``tx`` lasts."""
+    wanted = _letters().where(table.c.mailing_id == mailing, table.c.subscriber_id.in_(subscribers), OPEN)
+    rows = tx.execute(wanted.with_for_update(of=(table, subscriber)))
+    return {SubscriberId(row.id): _as_letter(row) for row in rows}
 
 
 def tally(tx: Connection, mailing: MailingId) -> dict[DeliveryState, int]:
@@ -57,49 +73,140 @@ def tally(tx: Connection, mailing: MailingId) -> dict[DeliveryState, int]:
     return {state: found.get(state.value, 0) for state in DeliveryState}
 
 
-# --- what became of a letter: each returns False, and changes nothing, when that was decided otherwise meanwhile ---
+# --- the protocol ---------------------------------------------------------------------------------------------
 
 
-def accepted(tx: Connection, letter: Letter, reply: str, now: datetime) -> bool:
-    """The relay has it, whatever an operator decided while it was on its way: it will never be sent again."""
-    here = table.c.state != DeliveryState.ACCEPTED
-    return _settle(tx, letter, now, here, state=DeliveryState.ACCEPTED, reply=reply, attempts=table.c.attempts + 1)
+def intend(tx: Connection, mailing: MailingId, subscribers: Collection[SubscriberId], now: datetime) -> None:
+    """From the end of ``tx`` on nobody may think that these letters have not left."""
+    rows = [{"mailing": mailing, "subscriber": number, "now": now} for number in subscribers]
+    if rows:
+        tx.execute(_INTEND, rows)
 
 
-def refused(tx: Connection, letter: Letter, reply: str, now: datetime) -> bool:
-    """The relay will never take it."""
-    return _settle(tx, letter, now, OPEN, state=DeliveryState.REFUSED, reply=reply, attempts=table.c.attempts + 1)
+def mark(tx: Connection, mailing: MailingId, marks: Iterable[Mark], now: datetime) -> None:
+    """What became of letters.
+
+    ``accepted`` is kept whatever an operator decided meanwhile: the relay has it. Everything else only changes letters
+    that are still open or under way.
+    """
+    kinds: dict[tuple[DeliveryState, bool, bool], list[dict[str, Any]]] = defaultdict(list)
+    for one in marks:
+        row = {"mailing": mailing, "subscriber": one.subscriber, "now": now, "why": one.reason}
+        if one.tried:
+            row["said"] = one.reply
+        if one.next_attempt is not None:
+            row["again"] = one.next_attempt
+        kinds[one.state, one.tried, one.next_attempt is not None].append(row)
+    for kind, rows in kinds.items():
+        tx.execute(_MARKS[kind], rows)
 
 
-def deferred(tx: Connection, letter: Letter, reply: str, next_attempt: datetime, now: datetime) -> bool:
-    """Not now: it is due again at ``next_attempt``."""
-    values = {"reply": reply, "attempts": table.c.attempts + 1, "next_attempt": next_attempt}
-    return _settle(tx, letter, now, OPEN, state=DeliveryState.DEFERRED, **values)
+def record(tx: Connection, mailing: MailingId, subscriber: SubscriberId) -> DeliveryRecord | None:
+    """The row of one letter."""
+    row = tx.execute(select(table).where(table.c.mailing_id == mailing, table.c.subscriber_id == subscriber)).first()
+    return _as_record(row) if row else None
 
 
-def held(tx: Connection, letter: Letter, reason: str, now: datetime) -> bool:
-    """It waits for a person's decision."""
-    return _settle(tx, letter, now, OPEN, state=DeliveryState.HELD, reason=reason)
+def records_of(tx: Connection, person: SubscriberId) -> tuple[DeliveryRecord, ...]:
+    """Every letter of one subscriber, oldest mailing first."""
+    wanted = select(table).where(table.c.subscriber_id == person).order_by(table.c.mailing_id)
+    return tuple(_as_record(row) for row in tx.execute(wanted))
 
 
-def dropped(tx: Connection, letter: Letter, reason: str, now: datetime) -> bool:
-    """It is not to be sent any more, and why."""
-    return _settle(tx, letter, now, OPEN, state=DeliveryState.DROPPED, reason=reason)
+def unsure(tx: Connection, mailing: MailingId, limit: int | None = MAX_SHOWN) -> tuple[DeliveryRecord, ...]:
+    """Letters of which nobody knows whether the relay has them: under way or left by a crash, and held ones."""
+    wanted = select(table).where(table.c.mailing_id == mailing, UNSURE).order_by(table.c.subscriber_id)
+    return tuple(_as_record(row) for row in tx.execute(wanted.limit(limit)))
+
+
+def intents(tx: Connection, mailing: MailingId) -> tuple[Letter, ...]:
+    """Letters whose text may have left. While nobody holds the delivery lock they are what a crash left behind."""
+    rows = tx.execute(_letters().where(table.c.mailing_id == mailing, UNSURE, table.c.state == DeliveryState.INTENT))
+    return tuple(_as_letter(row) for row in rows)
+
+
+def used_by_domain(tx: Connection, now: datetime) -> dict[str, tuple[int, int]]:
+    """How many letters left for each domain within the last hour and the last day, whatever their mailing."""
+    hour, day = now - timedelta(hours=1), now - timedelta(days=1)
+    wanted = (
+        select(subscriber.c.mailbox_key, table.c.changed)
+        .join(table, table.c.subscriber_id == subscriber.c.id)
+        .where(table.c.attempts > 0, table.c.changed >= day)
+    )
+    used: dict[str, tuple[int, int]] = {}
+    for key, changed in tx.execution_options(yield_per=BATCH).execute(wanted):
+        domain = key.rpartition("@")[2]
+        in_hour, in_day = used.get(domain, (0, 0))
+        used[domain] = (in_hour + (changed >= hour), in_day + 1)
+    return used
+
+
+# --- signatures made ahead ------------------------------------------------------------------------------------
+
+
+def keep_signatures(
+    tx: Connection, mailing: MailingId, made: Iterable[tuple[SubscriberId, bytes, bytes, bytes]]
+) -> None:
+    """Keep (subscriber, seal, dkim, smime) of each; what was kept for the same letter before is replaced."""
+    rows = [
+        {"mailing_id": mailing, "subscriber_id": number, "seal": seal, "dkim": dkim, "smime": smime}
+        for number, seal, dkim, smime in made
+    ]
+    if not rows:
+        return
+    numbers = [row["subscriber_id"] for row in rows]
+    ours = signatures.c.mailing_id == mailing
+    tx.execute(signatures.delete().where(ours, signatures.c.subscriber_id.in_(numbers)))
+    tx.execute(insert(signatures), rows)
+
+
+def kept_signatures(
+    tx: Connection, mailing: MailingId, subscribers: Collection[SubscriberId]
+) -> dict[SubscriberId, tuple[bytes, bytes, bytes]]:
+    """(seal, dkim, smime) of those letters that were signed ahead."""
+    wanted = select(signatures).where(signatures.c.mailing_id == mailing, signatures.c.subscriber_id.in_(subscribers))
+    return {
+        SubscriberId(row.subscriber_id): (bytes(row.seal), bytes(row.dkim), bytes(row.smime))
+        for row in tx.execute(wanted)
+    }
+
+
+def forget_signatures(tx: Connection, mailing: MailingId) -> int:
+    """Once everything is sent they are of no more use; returns how many there were."""
+    return tx.execute(signatures.delete().where(signatures.c.mailing_id == mailing)).rowcount
 
 
 # --- how ------------------------------------------------------------------------------------------------------
 
+_ONE: Final = (table.c.mailing_id == bindparam("mailing")) & (table.c.subscriber_id == bindparam("subscriber"))
+_INTEND: Final = (
+    update(table).where(_ONE, OPEN).values(state=DeliveryState.INTENT.value, changed=bindparam("now"), reason="")
+)
+_NOT_OVER: Final = or_(OPEN, UNSURE)  # texts, since IN with parameters cannot be executed for many rows at once
 
-def _settle(
-    tx: Connection, letter: Letter, now: datetime, condition: ColumnElement[bool] | TextClause, **values: Any
-) -> bool:
-    row = (table.c.mailing_id == letter.mailing) & (table.c.subscriber_id == letter.subscriber.id)
-    return tx.execute(update(table).where(row, condition).values(**values, changed=now)).rowcount == 1
+
+def _marking(state: DeliveryState, *, tried: bool, again: bool) -> Update:
+    condition = table.c.state != state.value if state is DeliveryState.ACCEPTED else _NOT_OVER
+    values: dict[str, Any] = {"state": state.value, "changed": bindparam("now"), "reason": bindparam("why")}
+    if tried:
+        values |= {"attempts": table.c.attempts + 1, "reply": bindparam("said")}
+    if again:
+        values["next_attempt"] = bindparam("again")
+    return update(table).where(_ONE, condition).values(**values)
+
+
+# Compiled once: there is one statement for each kind of mark, and it is executed for many rows.
+_MARKS: Final[Mapping[tuple[DeliveryState, bool, bool], Update]] = {
+    (state, tried, again): _marking(state, tried=tried, again=again)
+    for state in DeliveryState
+    for tried in (True, False)
+    for again in (True, False)
+}
 
 
 def _letters() -> Select[Any]:
     """Deliveries joined with their subscribers, whose columns keep their names."""
-    ours = (table.c.mailing_id, table.c.attempts, table.c.audience.label("released_to"))
+    ours = (table.c.mailing_id, table.c.attempts, table.c.audience.label("released_to"), table.c.next_attempt)
     return select(subscriber, *ours).join(table, table.c.subscriber_id == subscriber.c.id)
 
 
@@ -109,4 +216,17 @@ def _as_letter(row: Row[Any]) -> Letter:
         subscriber=as_subscriber(row),
         attempts=row.attempts,
         audience=row.released_to,
+        next_attempt=row.next_attempt,
+    )
+
+
+def _as_record(row: Row[Any]) -> DeliveryRecord:
+    return DeliveryRecord(
+        mailing=MailingId(row.mailing_id),
+        subscriber=SubscriberId(row.subscriber_id),
+        state=DeliveryState(row.state),
+        attempts=row.attempts,
+        changed=row.changed,
+        reply=row.reply,
+        reason=row.reason,
     )

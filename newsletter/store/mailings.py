@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 REPLACEABLE: Final = (MailingState.CANDIDATE, MailingState.APPROVED)
 UNFINISHED: Final = (DeliveryState.PENDING, DeliveryState.INTENT, DeliveryState.DEFERRED, DeliveryState.HELD)
-PAUSED: Final = "paused by an operator"
+OVER: Final = (MailingState.SENT, MailingState.CANCELLED)
 CANCELLED: Final = "the mailing was cancelled"
 SHOWN_DIGITS: Final = 12
 
@@ -180,35 +180,33 @@ def finish(tx: Connection, mailing: MailingId) -> bool:
 # --- stopping -------------------------------------------------------------------------------------------------
 
 
-def hold(tx: Connection, mailing: MailingId, now: datetime) -> int:
-    """Pause: nothing more of it is sent until ``resume``. Returns how many deliveries wait now."""
-    done = tx.execute(
-        update(delivery)
-        .where(delivery.c.mailing_id == mailing, delivery.c.state.in_((DeliveryState.PENDING, DeliveryState.DEFERRED)))
-        .values(state=DeliveryState.HELD, reason=PAUSED, changed=now)
-    )
-    return done.rowcount
+def pause(tx: Connection, month: Month, now: datetime) -> Mailing:
+    """Nothing more of it leaves until ``resume``; saying it twice is fine.
+
+    ConflictError when there is no such mailing, or nothing of it could leave any more.
+    """
+    return _pausing(tx, month, "pause", paused=func.coalesce(table.c.paused, literal(now, Utc)))
 
 
-def resume(tx: Connection, mailing: MailingId, now: datetime) -> int:
-    """Undo ``hold``, and nothing that was held for another reason. Returns how many deliveries are due again."""
-    done = tx.execute(
-        update(delivery)
-        .where(delivery.c.mailing_id == mailing, delivery.c.state == DeliveryState.HELD, delivery.c.reason == PAUSED)
-        .values(state=DeliveryState.PENDING, reason="", next_attempt=now, changed=now)
+def resume(tx: Connection, month: Month) -> Mailing:
+    """Undo ``pause``; ConflictError as there."""
+    return _pausing(tx, month, "resume", paused=None)
+
+
+def may_leave(tx: Connection, mailing: MailingId) -> bool:
+    """Whether letters of it may leave at this moment: it is released, and neither paused nor cancelled."""
+    wanted = select(table.c.id).where(
+        table.c.id == mailing, table.c.state == MailingState.RELEASED, table.c.paused.is_(None)
     )
-    return done.rowcount
+    return tx.scalar(wanted) is not None
 
 
 def cancel(tx: Connection, month: Month, now: datetime) -> Mailing:
     """Send nothing (more) of this month. ConflictError when there is no such mailing, or it was sent to everybody."""
-    over = (MailingState.SENT, MailingState.CANCELLED)
-    stoppable = update(table).where(_is(month), table.c.state.not_in(over))
+    stoppable = update(table).where(_is(month), table.c.state.not_in(OVER))
     done = tx.execute(stoppable.values(state=MailingState.CANCELLED, changed=now))
     if not done.rowcount:
-        found = get(tx, month)
-        state = f"the report of {month} is {found.state} already" if found else f"there is no report of {month} yet"
-        raise ConflictError(f"{state}; there is nothing to cancel")
+        raise ConflictError(f"{_stands(get(tx, month), month)}; there is nothing to cancel")
     cancelled = _required(tx, month)
     tx.execute(
         update(delivery)
@@ -279,6 +277,17 @@ def entry_keys(tx: Connection, mailing: MailingId) -> tuple[tuple[str, str], ...
 # --- how ------------------------------------------------------------------------------------------------------
 
 
+def _pausing(tx: Connection, month: Month, deed: str, **values: Any) -> Mailing:
+    stoppable = update(table).where(_is(month), table.c.state.not_in(OVER))
+    if not tx.execute(stoppable.values(**values)).rowcount:
+        raise ConflictError(f"{_stands(get(tx, month), month)}; there is nothing to {deed}")
+    return _required(tx, month)
+
+
+def _stands(found: Mailing | None, month: Month) -> str:
+    return f"the report of {month} is {found.state} already" if found else f"there is no report of {month} yet"
+
+
 def _is(month: Month) -> ColumnElement[bool]:
     found: ColumnElement[bool] = (table.c.month == str(month)) & (table.c.kind == REPORT) & (table.c.number == FIRST)
     return found
@@ -328,4 +337,5 @@ def _as_mailing(row: Row[Any]) -> Mailing:
         created=row.created,
         approved_by=row.approved_by,
         released=row.released,
+        paused=row.paused,
     )

@@ -132,6 +132,7 @@ mailing: Final = Table(
     Column("approved_by", Text),
     Column("approved", Utc),
     Column("released", Utc),
+    Column("paused", Utc),  # since when an operator lets nothing of it leave
     Column("entries", Text, nullable=False),  # JSON: [[source, guid], ...] that this edition prints
     Column("failures", Text, nullable=False),  # JSON: ["source: reason", ...] shown on the draft
     UniqueConstraint("month", "kind", "number"),  # one report a month, whoever tries, however often
@@ -155,6 +156,8 @@ variant: Final = Table(
 # Literal values, the same in index and queries: only then does SQLite use a partial index.
 OPEN_INDEX: Final = text("state IN ('pending', 'deferred')")
 OPEN: Final = text("delivery.state IN ('pending', 'deferred')")
+UNSURE_INDEX: Final = text("state IN ('intent', 'held')")
+UNSURE: Final = text("delivery.state IN ('intent', 'held')")
 
 delivery: Final = Table(
     "delivery",
@@ -169,8 +172,23 @@ delivery: Final = Table(
     Column("reply", Text, nullable=False),
     Column("reason", Text, nullable=False),
     one_of("state", DeliveryState),
-    # What is still to do is found in the same time at the first and at the last letter of a million.
-    Index("ix_delivery_open", "mailing_id", "subscriber_id", sqlite_where=OPEN_INDEX, postgresql_where=OPEN_INDEX),
+    # What is due, and what nobody knows, is found in the same time at the first and at the last letter of a million.
+    Index("ix_delivery_due", "mailing_id", "next_attempt", "subscriber_id", sqlite_where=OPEN_INDEX,
+          postgresql_where=OPEN_INDEX),
+    Index("ix_delivery_unsure", "mailing_id", "subscriber_id", sqlite_where=UNSURE_INDEX,
+          postgresql_where=UNSURE_INDEX),
+)  # fmt: skip
+
+# Signatures that were made ahead of sending. ``seal`` is a digest of what was signed: another address, another letter
+# (and after a change of address it is signed again).
+signature: Final = Table(
+    "signature",
+    metadata,
+    Column("mailing_id", ForeignKey("mailing.id"), primary_key=True),
+    Column("subscriber_id", ForeignKey("subscriber.id"), primary_key=True),
+    Column("seal", LargeBinary, nullable=False),
+    Column("dkim", LargeBinary, nullable=False),  # header lines
+    Column("smime", LargeBinary, nullable=False),  # DER; empty without S/MIME
 )
 
 

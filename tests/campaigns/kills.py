@@ -1,11 +1,13 @@
 """``kill -9`` of ``newsletter send`` at random moments, then resumed: who got what, counted by the receiving server.
 
+The rule is the default, ``hold``: nothing uncertain is sent again by itself. At the end the campaign does what an
+operator would: it looks into the server's record for each delivery that ``newsletter status`` names, and settles it.
+
     python -m tests.campaigns.kills --kills 30 --subscribers 300 --seed 1
 
 A real SMTP server in this process records every mail and pulls the trigger: before it replies, just after, between two
 mails, or while the command is still composing, publishing and releasing. The judgement reads only the list of
-subscribers and that record. The last line is one JSON object; exit code 1 if anything was lost, or repeated more than
-once per kill, or repeated under another Message-ID.
+subscribers and that record. The last line is one JSON object; exit code 1 if anything was lost or repeated.
 """
 
 from __future__ import annotations
@@ -16,12 +18,13 @@ import os
 import random
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from contextlib import suppress
+from contextlib import closing, suppress
 from email import message_from_bytes
 from pathlib import Path
 from typing import Any
@@ -31,6 +34,7 @@ from aiosmtpd.controller import Controller
 ROOT = Path(__file__).parent.parent.parent
 MONTH = "2026-10"
 COMMAND_SECONDS = 120
+WAITS = 5  # some letters wait: those that are held
 
 
 class Witness:
@@ -81,16 +85,17 @@ def newsletter(*args: str, site: Path, environment: dict[str, str]) -> subproces
         [sys.executable, "-m", "newsletter", *args],
         cwd=site,
         env=environment,
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
 
 
-def must(*args: str, site: Path, environment: dict[str, str]) -> None:
+def must(*args: str, site: Path, environment: dict[str, str], codes: tuple[int, ...] = (0,)) -> str:
     process = newsletter(*args, site=site, environment=environment)
-    _, told = process.communicate(timeout=COMMAND_SECONDS)
-    if process.returncode:
+    said, told = process.communicate(timeout=COMMAND_SECONDS)
+    if process.returncode not in codes:
         raise SystemExit(f"newsletter {' '.join(args)}: exit {process.returncode}\n{told.decode()}")
+    return said.decode()
 
 
 def make_site(folder: Path, people: int, environment: dict[str, str]) -> list[str]:
@@ -126,8 +131,21 @@ def kill_and_resume(witness: Witness, site: Path, kills: int, people: int, envir
         process.communicate(timeout=COMMAND_SECONDS)
         witness.victim = None
         hits += process.returncode == -signal.SIGKILL
-    must("send", MONTH, "--yes", site=site, environment=environment)
+    must("send", MONTH, "--yes", site=site, environment=environment, codes=(0, WAITS))
     return hits
+
+
+def settle(witness: Witness, site: Path, environment: dict[str, str]) -> int:
+    """Decide about every delivery that is held, by the server's record, and send what it does not have."""
+    status = json.loads(must("status", MONTH, "--json", site=site, environment=environment))
+    with closing(sqlite3.connect(site / "var" / "newsletter.db")) as database:
+        mailboxes = dict(database.execute("SELECT id, mailbox FROM subscriber"))
+    held = [one["delivery"] for one in status["uncertain"]]
+    for name in held:
+        found = "--taken" if mailboxes[int(name.partition(".")[2])] in witness.got else "--again"
+        must("settle", MONTH, name, found, site=site, environment=environment)
+    must("send", MONTH, "--yes", site=site, environment=environment)
+    return len(held)
 
 
 def run(*, kills: int, people: int, seed: int) -> dict[str, Any]:
@@ -144,6 +162,7 @@ def run(*, kills: int, people: int, seed: int) -> dict[str, Any]:
             }
             addresses = make_site(Path(folder), people, environment)
             hits = kill_and_resume(witness, Path(folder) / "site", kills, people, environment)
+            held = settle(witness, Path(folder) / "site", environment)
     finally:
         server.stop()
     copies = Counter({address: len(ids) for address, ids in witness.got.items()})
@@ -152,6 +171,7 @@ def run(*, kills: int, people: int, seed: int) -> dict[str, Any]:
         "subscribers": people,
         "kills": kills,
         "kills_that_hit": hits,
+        "held_and_settled": held,
         "lost": sum(copies[address] == 0 for address in addresses),
         "repeated": sum(count - 1 for count in copies.values()),
         "repeated_under_another_id": sum(len(set(ids)) > 1 for ids in witness.got.values()),
@@ -161,9 +181,8 @@ def run(*, kills: int, people: int, seed: int) -> dict[str, Any]:
 
 
 def is_good(result: dict[str, Any]) -> bool:
-    """Nobody lost, at most one repeat for each kill, and the same Message-ID every time."""
-    clean = result["lost"] == result["repeated_under_another_id"] == result["strangers"] == 0
-    return clean and result["repeated"] <= result["kills_that_hit"]
+    """Nobody lost, and nobody has it twice."""
+    return result["lost"] == result["repeated"] == result["repeated_under_another_id"] == result["strangers"] == 0
 
 
 def main() -> int:

@@ -38,7 +38,9 @@ class Visit:
         self.requests: list[str] = []
 
 
-@pytest.fixture(scope="session")
+# Not longer than a module: while Playwright is there, its event loop counts as running in this thread, and nobody else,
+# the delivery engine for one, can run another.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         missing("Debian's package chromium is not there (apt-get install chromium)")

@@ -7,12 +7,15 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from newsletter.deliver.dispatch import Dispatch, Uncertain
 from newsletter.deliver.engine import deliver_due
 from newsletter.deliver.smtp import Relay, Tls
 from newsletter.store import mailings
 from newsletter.store.database import Store
 from tests.support.ledger import KEYS, OCTOBER
 from tests.support.samples import sample_publication
+
+CONNECTIONS = 3
 
 
 def main(url: str, folder: str, host: str, port: str) -> None:
@@ -24,7 +27,12 @@ def main(url: str, folder: str, host: str, port: str) -> None:
     deliver_due(
         store,
         mailing,
-        Relay(host=host, port=int(port), tls=Tls.NONE),
+        Dispatch(
+            relays=(Relay(host=host, port=int(port), tls=Tls.NONE),),
+            return_path=sample_publication().from_address,
+            connections=CONNECTIONS,
+            uncertain=Uncertain.AGAIN,
+        ),
         keys=KEYS,
         publication=sample_publication(),
         clock=lambda: datetime.now(UTC),

@@ -64,7 +64,7 @@ class MailServer:
     """An SMTP server on 127.0.0.1, to be used in a with block. It may be stopped and started again on its port.
 
     ``tls``: none, starttls (required before anything else) or implicit. ``users``: name -> password; who has not
-    logged in may not send.
+    logged in may not send. ``pipelining``: whether it offers that (RFC 2920); it can do it in any case.
     """
 
     def __init__(
@@ -73,6 +73,7 @@ class MailServer:
         tls: Literal["none", "starttls", "implicit"] = "none",
         certificate: Certificate | None = None,
         users: dict[str, str] | None = None,
+        pipelining: bool = False,
     ) -> None:
         self.host = "127.0.0.1"
         self.port = 0
@@ -80,6 +81,7 @@ class MailServer:
         self._tls = tls
         self._context = certificate.context() if certificate else None
         self._users = users or {}
+        self._pipelining = pipelining
         self._mails: list[Mail] = []
         self._news = threading.Condition()
         self._script: dict[str, deque[str]] = {stage: deque() for stage in ("MAIL", "RCPT", "DATA", "REPLY")}
@@ -176,7 +178,14 @@ class MailServer:
         good = self._users.get(data.login.decode()) == data.password.decode()
         return AuthResult(success=good, handled=False, auth_data=data.login.decode() if good else None)
 
-    async def handle_MAIL(  # noqa: N802  # aiosmtpd names hooks after commands
+    async def handle_EHLO(  # noqa: N802  # aiosmtpd names hooks after commands
+        self, _server: SMTP, session: Session, _envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        """Aiosmtpd calls it for EHLO, with what it would offer."""
+        session.host_name = hostname
+        return [responses[0], "250-PIPELINING", *responses[1:]] if self._pipelining else responses
+
+    async def handle_MAIL(  # noqa: N802  # likewise
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         """Aiosmtpd calls it for MAIL FROM."""

@@ -1,0 +1,223 @@
+"""The ledger's writer: one thread, and a transaction for everything that came together while the last one was kept.
+
+A transaction holds the marks of the letters that were answered and the intents of those whose text is next, so that a
+durable record of every letter costs less than one commit a letter (references/delivery.md section 3). A connection
+waits for the commit of its intent before a byte of the text leaves: whatever dies, and whenever, at most one letter of
+each connection is uncertain.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING, TypeAlias
+
+from newsletter.model import DeliveryState, Mark, SubscriberState
+from newsletter.store import deliveries, mailings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from typing import TypeVar
+
+    from sqlalchemy import Connection
+
+    from newsletter.model import Letter, MailingId
+    from newsletter.store.database import Store
+
+    T = TypeVar("T")
+
+Trace: TypeAlias = "Callable[[str], None]"
+
+
+class Permit(Enum):
+    """Whether a letter may leave now. Everything but ``GRANTED`` means that its text must not be sent."""
+
+    GRANTED = auto()
+    DROPPED = auto()  # it is not to be sent any more, and the ledger says why
+    CHANGED = auto()  # its reader changed address, language or format: it is made anew
+    STOPPED = auto()  # the mailing was paused or cancelled, or somebody else has decided about the letter
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A letter that asks for its permit."""
+
+    letter: Letter
+    permit: asyncio.Future[Permit]
+
+
+class Ledger:
+    """What one run of a mailing writes down; its methods are called from one event loop."""
+
+    def __init__(
+        self,
+        store: Store,
+        mailing: MailingId,
+        *,
+        clock: Callable[[], datetime],
+        trace: Trace,
+        has_edition: Callable[[str], bool],
+    ) -> None:
+        self.failure: Exception | None = None
+        self.stopped = False
+        self._store = store
+        self._mailing = mailing
+        self._clock = clock
+        self._trace = trace
+        self._has_edition = has_edition
+        self._waiting: list[Waiting] = []
+        self._marks: list[Mark] = []
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        self._news = asyncio.Event()
+        self._one_at_a_time = asyncio.Lock()
+        self._writer: asyncio.Task[None] | None = None
+        self._dropped: list[Mark] = []
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._writer = asyncio.create_task(self._write_on())
+
+    async def intend(self, letter: Letter) -> Permit:
+        """Write down that the text is about to leave, and come back when that is durable.
+
+        Raises:
+            StoreError: it could not be written; the text must not be sent.
+        """
+        if self.failure:
+            raise self.failure
+        permit: asyncio.Future[Permit] = asyncio.get_running_loop().create_future()
+        self._waiting.append(Waiting(letter, permit))
+        self._news.set()
+        return await permit
+
+    def mark(self, mark: Mark) -> None:
+        """Write down what became of a letter, with the next transaction."""
+        self._marks.append(mark)
+        self._news.set()
+
+    async def flush(self) -> None:
+        """Come back when everything that was told so far is durable.
+
+        Raises:
+            StoreError: it could not be; what is missing stays as it was in the ledger.
+        """
+        while True:
+            async with self._one_at_a_time:
+                if not self._waiting and not self._marks:
+                    break
+                await self._wave()
+        if self.failure:
+            raise self.failure
+
+    async def ask(self, question: Callable[[Connection], T]) -> T:
+        """Read in the ledger's thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._read, question)
+
+    async def do(self, deed: Callable[[Connection], None]) -> None:
+        """Write something else in the ledger's thread, in a transaction of its own."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._do, deed)
+
+    async def close(self) -> None:
+        """Write what is left, and end; StoreError when that cannot be, now as before."""
+        if self._writer is not None:
+            self._writer.cancel()
+        try:
+            await self.flush()
+        finally:
+            await asyncio.to_thread(self._thread.shutdown)
+
+    def taken_dropped(self) -> list[Mark]:
+        """The letters that were dropped when they asked for their permit, since this was asked last."""
+        dropped, self._dropped = self._dropped, []
+        return dropped
+
+    # --- how
+
+    async def _write_on(self) -> None:
+        with suppress(Exception):  # everybody who waits was told; close() tries once more, and raises
+            while True:
+                await self._news.wait()
+                self._news.clear()
+                async with self._one_at_a_time:
+                    await asyncio.shield(self._wave())
+
+    async def _wave(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        marks, self._marks = self._marks, []
+        work = asyncio.get_running_loop().run_in_executor(
+            self._thread, self._write, [one.letter for one in waiting], marks
+        )
+        try:
+            permits = await work
+        except Exception as error:
+            self.failure = error  # whatever it is, nobody may go on
+            self._marks = marks + self._marks
+            for one in (*waiting, *self._waiting):
+                one.permit.set_exception(error)
+            self._waiting = []
+            raise
+        self.failure = None
+        for one, permit in zip(waiting, permits, strict=True):
+            if not one.permit.done():  # nobody waits any more: its row is as uncertain as after a crash
+                one.permit.set_result(permit)
+
+    def _read(self, question: Callable[[Connection], T]) -> T:
+        with self._store.read() as tx:
+            return question(tx)
+
+    def _do(self, deed: Callable[[Connection], None]) -> None:
+        with self._store.begin() as tx:
+            deed(tx)
+
+    def _write(self, letters: list[Letter], marks: list[Mark]) -> list[Permit]:
+        self._trace("before-commit")
+        now = self._clock()
+        permits: list[Permit] = []
+        dropped: list[Mark] = []
+        with self._store.begin() as tx:
+            deliveries.mark(tx, self._mailing, marks, now)
+            if letters:
+                permits = self._permits(tx, letters, dropped)
+                granted = [
+                    letter.subscriber.id
+                    for letter, permit in zip(letters, permits, strict=True)
+                    if permit is Permit.GRANTED
+                ]
+                deliveries.intend(tx, self._mailing, granted, now)
+                deliveries.mark(tx, self._mailing, dropped, now)
+        self._trace("after-commit")
+        self._dropped += dropped
+        return permits
+
+    def _permits(self, tx: Connection, letters: list[Letter], dropped: list[Mark]) -> list[Permit]:
+        """What may leave, by everything that is true at this moment."""
+        if not mailings.may_leave(tx, self._mailing):
+            self.stopped = True
+            return [Permit.STOPPED] * len(letters)
+        found = deliveries.still_open(tx, self._mailing, [letter.subscriber.id for letter in letters])
+        permits = []
+        for letter in letters:
+            number = letter.subscriber.id
+            now = found.pop(number, None)  # popped: a letter that asks twice is not granted twice
+            if now is None:
+                permits.append(Permit.STOPPED)
+            elif reason := why_not(now, self._has_edition):
+                permits.append(Permit.DROPPED)
+                dropped.append(Mark(subscriber=number, state=DeliveryState.DROPPED, reason=reason, tried=False))
+            else:
+                permits.append(Permit.GRANTED if now.subscriber == letter.subscriber else Permit.CHANGED)
+        return permits
+
+
+def why_not(letter: Letter, has_edition: Callable[[str], bool]) -> str:
+    """Why this letter is not to be sent any more; empty when it is. Asked at the moment of sending."""
+    person = letter.subscriber
+    if person.state is not SubscriberState.ACTIVE:
+        return f"the subscriber is {person.state} now"
+    if person.audience != letter.audience:
+        return f"the subscriber moved from audience {letter.audience} to {person.audience}"
+    return "" if has_edition(person.audience) else f"there is no edition for audience {person.audience}"

@@ -1,0 +1,157 @@
+"""Letters that were left in ``intent``: did the relay take them? Asked of its own records, never guessed.
+
+Nobody can close the window between the relay's taking a letter and our writing that down (RFC 1047); but the relay's
+records know. They are asked only once the relay can hold no session of the dead connection any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from time import monotonic
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from newsletter.deliver import postfix
+from newsletter.deliver.dispatch import Uncertain
+from newsletter.deliver.replies import judge
+from newsletter.deliver.smtp import BAD_CONNECTION, LOST, Connection, Reply
+from newsletter.model import DeliveryState, MailingState, Mark
+from newsletter.store import deliveries, mailings, meta
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from sqlalchemy import Connection as Transaction
+
+    from newsletter.deliver.ledger import Ledger
+    from newsletter.deliver.run import Run
+    from newsletter.model import Letter, SubscriberId
+
+log = structlog.get_logger(__name__)
+
+LOOK_SECONDS: Final = 0.1
+ASK_TIMES: Final = 3
+TAKEN: Final = "the relay's records show that it took it"
+NOT_TAKEN: Final = Reply(LOST, BAD_CONNECTION, "the connection was lost, and by its own records the relay took nothing")
+HELD: Final = "uncertain: the connection was lost before the relay answered"
+AGAIN: Final = "uncertain; sent again, as the settings say"
+CANCELLED: Final = "the mailing was cancelled"
+
+
+def log_key(run: Run) -> str:
+    """Where the store keeps the position in the relay's log before the first letter of a mailing left."""
+    return f"postfix-log/{run.mailing.id}"
+
+
+async def remember_position(run: Run, ledger: Ledger) -> None:
+    """Before any letter leaves: from here on the relay's log is read when somebody has to ask it.
+
+    Kept from before while letters of an earlier run are uncertain. DeliveryError when the log cannot be read.
+    """
+    if run.dispatch.uncertain is not Uncertain.ASK or run.dispatch.postfix is None:
+        return
+    key, log_file = log_key(run), run.dispatch.postfix.log
+    if await ledger.ask(lambda tx: bool(deliveries.intents(tx, run.mailing.id)) and meta.get(tx, key) is not None):
+        return
+    await asyncio.to_thread(_probe(run))  # a log that was just begun has something to be recognised by then
+    position = await asyncio.to_thread(postfix.position, log_file)
+    await ledger.do(lambda tx: meta.put(tx, key, position, run.clock()))
+
+
+async def resolve(run: Run, ledger: Ledger, *, since: float, from_before: Collection[SubscriberId]) -> bool:
+    """Bring every letter in ``intent`` to another state; True when some may be sent again at once.
+
+    Nobody may be sending meanwhile. ``since`` is the moment, monotonic, since when no connection that
+    carried such a letter has been open; ``from_before`` are the letters that another process left behind.
+    """
+    letters = await ledger.ask(lambda tx: deliveries.intents(tx, run.mailing.id))
+    if not letters:
+        return False
+    rule = run.dispatch.uncertain
+    is_cancelled = await ledger.ask(lambda tx: _is_cancelled(tx, run))
+    if rule is Uncertain.ASK and run.dispatch.postfix is not None:
+        if not await _settled(run, since):
+            return False
+        marks = await _asked(run, ledger, letters, from_before)
+    elif rule is Uncertain.AGAIN:
+        marks = [_pending(run, letter, AGAIN) for letter in letters]
+    else:
+        marks = [_held(letter, HELD) for letter in letters]
+    for mark in marks:
+        if is_cancelled and mark.state in (DeliveryState.PENDING, DeliveryState.DEFERRED):
+            mark = replace(mark, state=DeliveryState.DROPPED, reason=CANCELLED, next_attempt=None)  # noqa: PLW2901
+        ledger.mark(mark)
+        log.info("resolved", delivery=f"{run.mailing.id}.{mark.subscriber}", state=mark.state.value, rule=rule.value)
+    await ledger.flush()
+    return any(mark.state is DeliveryState.PENDING for mark in marks) and not is_cancelled
+
+
+def how_resolved(rule: Uncertain) -> str:
+    """In words for ``status``: what will resolve a letter that is in ``intent`` while nobody delivers."""
+    return {
+        Uncertain.ASK: "the next delivery run asks the relay's log and queue",
+        Uncertain.HOLD: "the next delivery run holds it for your decision",
+        Uncertain.AGAIN: "the next delivery run sends it again",
+    }[rule]
+
+
+async def _settled(run: Run, since: float) -> bool:
+    """Wait until the relay can hold no session of ours any more; False when the run is over before."""
+    run.trace("before-settle")
+    while monotonic() < since + run.dispatch.settle_seconds:
+        if run.is_over():
+            return False
+        await asyncio.sleep(min(LOOK_SECONDS, max(0.0, since + run.dispatch.settle_seconds - monotonic())))
+    run.trace("after-settle")
+    return True
+
+
+async def _asked(
+    run: Run, ledger: Ledger, letters: Sequence[Letter], from_before: Collection[SubscriberId]
+) -> list[Mark]:
+    records = run.dispatch.postfix
+    position = await ledger.ask(lambda tx: meta.get(tx, log_key(run)))
+    if records is None or position is None:
+        return [_held(letter, f"{HELD}; where its log stood then is not known") for letter in letters]
+    senders = {run.desk.sender(run.mailing.id, letter.subscriber.id): letter for letter in letters}
+    for _ in range(ASK_TIMES):
+        answer = await asyncio.to_thread(postfix.ask, records, position, senders.keys(), _probe(run))
+        if not answer.missing or not await _settled(run, monotonic()):
+            break  # otherwise a session may still be open: it ends, or the answer stays what it is
+    marks = []
+    for sender, letter in senders.items():
+        if sender in answer.taken:
+            marks.append(Mark(subscriber=letter.subscriber.id, state=DeliveryState.ACCEPTED, reply=TAKEN))
+        elif answer.missing:
+            marks.append(_held(letter, f"{HELD}; {answer.missing}"))
+        elif letter.subscriber.id in from_before:
+            marks.append(_pending(run, letter, str(NOT_TAKEN)))  # it was our death, not the relay's doing
+        else:
+            marks.append(judge(NOT_TAKEN, letter, run.dispatch.retry, released=run.released, now=run.clock(),
+                               rng=run.rng))  # fmt: skip
+    return marks
+
+
+def _probe(run: Run) -> Callable[[], None]:
+    async def greet() -> None:
+        for relay in run.dispatch.relays:
+            connection = await Connection.open(relay)
+            await connection.close()
+
+    return lambda: asyncio.run(greet())  # in a thread of its own, which has no loop yet
+
+
+def _held(letter: Letter, reason: str) -> Mark:
+    return Mark(subscriber=letter.subscriber.id, state=DeliveryState.HELD, reason=reason, tried=False)
+
+
+def _pending(run: Run, letter: Letter, said: str) -> Mark:
+    number = letter.subscriber.id
+    return Mark(subscriber=number, state=DeliveryState.PENDING, reply=said, next_attempt=run.clock())
+
+
+def _is_cancelled(tx: Transaction, run: Run) -> bool:
+    found = mailings.by_id(tx, run.mailing.id)
+    return found is not None and found.state is MailingState.CANCELLED
