@@ -209,6 +209,10 @@ def run(plan: Plan, options: dict[str, Any], lacking: list[str]) -> dict[str, An
             seconds = long_run.seconds
         else:
             seconds = MANY / result["signed_ahead_rate"]
+        signing = bench.signed[-1]
+        print(
+            f"making the signatures ahead: {signing.rate:,.0f}/s, {signing.cpu_us:,.0f} us CPU each, workers included"
+        )
         how = "measured" if plan.many else "at the rate above"
         print(f"{MANY:,} letters, signed ahead: {seconds:.1f} s ({how}); reach: <= 60 s")
         print(f"letters of {LETTER_BYTES:,} bytes; a durable write on this disk: {disk:.2f} ms")
@@ -216,6 +220,8 @@ def run(plan: Plan, options: dict[str, Any], lacking: list[str]) -> dict[str, An
         "many": MANY,
         "many_seconds": round(seconds, 1),
         "many_is_measured": bool(plan.many),
+        "signing_ahead_rate": round(signing.rate),
+        "signing_ahead_cpu_us": round(signing.cpu_us, 1),
         "letter_bytes": LETTER_BYTES,
         "commit_ms": round(disk, 3),
         "missing": lacking,

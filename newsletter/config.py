@@ -81,7 +81,7 @@ class Lane:
 class Delivery:
     """How letters leave. ``return_path`` is where bounces go, the sender's address when empty."""
 
-    connections: int = 8
+    connections: int = 32
     return_path: str = ""
     verp: bool = True
     uncertain: Literal["hold", "ask", "again"] = "hold"

@@ -261,7 +261,7 @@ def _wrong_delivery(settings: Settings) -> Iterator[tuple[str, str]]:
 
 
 def _wrong_lanes(settings: Settings) -> Iterator[tuple[str, str]]:
-    seen: dict[str, int] = {}
+    seen: set[str] = set()
     for position, lane in enumerate(settings.delivery.lanes):
         key = f"delivery.lanes.{position}"
         rates = (lane.per_second, lane.per_hour, lane.per_day)
@@ -274,15 +274,16 @@ def _wrong_lanes(settings: Settings) -> Iterator[tuple[str, str]]:
         for domain in lane.domains:
             if domain != "*" and (domain != domain.lower() or not _is_host_name(domain)):
                 yield f"{key}.domains", f"{domain!r} is no domain; write it like example.org, in lower case"
-            elif seen.setdefault(domain, position) != position:
-                yield f"{key}.domains", f"{domain} stands in another lane already; it can have one"
+            elif domain in seen:
+                yield f"{key}.domains", f"{domain} stands in a lane already; name it once"
+            seen.add(domain)
 
 
 def _wrong_signing(settings: Settings) -> Iterator[tuple[str, str]]:
     signing = settings.signing
     if signing.dkim_domain and not _is_host_name(signing.dkim_domain):
         yield "signing.dkim_domain", f"{signing.dkim_domain!r} is no domain; write it like example.org"
-    if (signing.smime_certificate is None) != (signing.smime_key is None):
+    if bool(signing.smime_certificate) != bool(signing.smime_key):  # an empty variable means none
         yield "signing.smime_certificate", "needs signing.smime_key, and the other way round"
     stems = [Path(name).stem for name in signing.dkim_keys]
     for position, stem in enumerate(stems):

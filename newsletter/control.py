@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from newsletter import pipeline
 from newsletter.deliver.engine import deliver_due
+from newsletter.deliver.ledger import lasting
 from newsletter.errors import ConflictError, UsageError
 from newsletter.model import DeliveryState, Mark
 from newsletter.store import deliveries, mailings, subscribers
@@ -73,7 +74,7 @@ def settle(month: Month, app: App, deliveries_named: Sequence[str], *, taken: bo
         taken: what the operator found out.
 
     Returns:
-        How many were held and are not any more.
+        How many were held and are not any more. Of a cancelled month those that were to be sent are dropped.
 
     Raises:
         ConflictError: one of them is not held.
@@ -88,9 +89,11 @@ def settle(month: Month, app: App, deliveries_named: Sequence[str], *, taken: bo
         }
         if strange := [name for name in deliveries_named if name not in held]:
             raise ConflictError(f"not held: {', '.join(strange)}; see: newsletter status {month}")
-        chosen = [held[name] for name in deliveries_named] or list(held.values())
-        deliveries.mark(tx, mailing.id, [_decided(number, app, taken=taken) for number in chosen], now)
-        mailings.finish(tx, mailing.id)
+        chosen = [held[name] for name in dict.fromkeys(deliveries_named)] or list(held.values())
+        marks = [_decided(number, app, taken=taken) for number in chosen]
+        deliveries.mark(tx, mailing.id, lasting(tx, mailing.id, marks), now)
+        if mailings.finish(tx, mailing.id):
+            deliveries.forget_signatures(tx, mailing.id)
     return len(chosen)
 
 

@@ -382,3 +382,167 @@ def test_every_setting_is_documented() -> None:
     root = packaged("newsletter.toml").parent
     missing = [key for key, _, _ in shown(load_settings(root, os.environ)) if f"`{key}`" not in text]
     assert missing == []
+
+
+# --- how letters leave, and who signs them ----------------------------------------------------------------------
+
+LONGEST = "b" * MAX_RETURN_LOCAL_PART
+
+
+@pytest.mark.parametrize(
+    ("table", "lines", "message"),
+    [
+        ("relay", 'others = ["mail2.example.org", "mail3.example.org:587", "[::1]:2525"]', None),
+        ("relay", 'others = ["mail2.example.org:smtp"]', "relay.others.0: 'mail2.example.org:smtp' is no server"),
+        ("relay", 'others = ["mail2.example.org", ""]', "relay.others.1: '' is no server; write it like"),
+        ("relay", 'others = ["mail2.example.org:0"]', "relay.others.0: 'mail2.example.org:0' is no server"),
+        ("relay", 'others = ["mail2.example.org:70000"]', "is no server"),
+        ("relay", 'others = ["::1"]', "is no server"),
+        ("relay", 'others = ["mail 2.example.org"]', "relay.others.0: 'mail 2.example.org' is no host"),
+        ("relay", 'others = ["a..b:25"]', "relay.others.0: 'a..b' is no host"),
+        ("delivery", f'return_path = "{LONGEST}@example.org"', None),
+        ("delivery", f'return_path = "{LONGEST}b@example.org"', "delivery.return_path: the part before the @ may have"),
+        ("delivery", f'return_path = "{LONGEST}b@example.org"\nverp = false', None),
+        ("delivery", 'return_path = "bounces"', "delivery.return_path: 'bounces' is no mail address"),
+        ("delivery", 'uncertain = "ask"', None),
+        ("delivery", 'uncertain = "ask"\nverp = false', "delivery.verp: must be true where uncertain is ask"),
+        ("delivery", 'uncertain = "again"\nverp = false', None),
+        ("delivery", 'uncertain = "guess"', "delivery.uncertain: Input should be 'hold', 'ask' or 'again'"),
+        ("delivery", "retry_seconds = 60\nretry_longest_seconds = 60", None),
+        ("delivery", "retry_seconds = 61\nretry_longest_seconds = 60", "delivery.retry_longest_seconds: must not be"),
+        ("delivery", "retry_seconds = 0", "delivery.retry_seconds: must be from 1 to 86400"),
+        ("delivery", "connections = 0", "delivery.connections: must be from 1 to 200"),
+        ("delivery", "settle_seconds = -1", "delivery.settle_seconds: must be from 0 to 3600"),
+        ("delivery", "give_up_hours = 1000", "delivery.give_up_hours: must be from 1 to 720"),
+        ("delivery", "lowest_rate = 0", "delivery.lowest_rate: must be from 0.01 to 10000.0"),
+        ("delivery", "lowest_rate = nan", "delivery.lowest_rate: must be from 0.01 to 10000.0"),
+        ("signing", 'dkim_domain = "example.org"', None),
+        ("signing", 'dkim_domain = "https://example.org"', "signing.dkim_domain: 'https://example.org' is no domain"),
+        ("signing", 'dkim_keys = ["var/keys/a-rsa.pem", "var/keys/a-ed25519.pem"]', None),
+        ("signing", 'dkim_keys = ["var/keys/a.pem", "var/old/a.pem"]', "signing.dkim_keys.1: a second key with the"),
+        ("signing", 'dkim_keys = ["archive/a.pem"]', "signing.dkim_keys.0: lies in archive.folder"),
+        ("signing", 'smime_certificate = "c.pem"\nsmime_key = "archive/k.pem"', "signing.smime_key: lies in archive."),
+        ("signing", 'smime_certificate = "archive/c.pem"\nsmime_key = "k.pem"', None),
+        ("signing", 'smime_certificate = "c.pem"', "signing.smime_certificate: needs signing.smime_key"),
+        ("signing", 'smime_key = "k.pem"', "signing.smime_certificate: needs signing.smime_key"),
+        ("signing", 'smime_certificate = ""\nsmime_key = "k.pem"', "signing.smime_certificate: needs signing.smime_key"),
+        ("signing", 'smime_certificate = ""\nsmime_key = ""', None),
+        ("signing", "workers = 65", "signing.workers: must be from 0 to 64"),
+    ],
+)
+def test_settings_of_delivery_that_would_fail_later_are_refused_at_once(
+    tmp_path: Path, table: str, lines: str, message: str | None
+) -> None:
+    """Each alone, with its table's place; what is right is not refused."""
+    text = SAMPLE.replace(f"[{table}]\n", f"[{table}]\n{lines}\n") if f"[{table}]\n" in SAMPLE else ""
+    text = text or f"{SAMPLE}\n[{table}]\n{lines}\n"
+    if message is None:
+        load_settings(site(tmp_path, text), {})
+    else:
+        told = refusal(tmp_path, text)
+        assert message in told
+        assert len(told.splitlines()) == 1
+        assert told.startswith("newsletter.toml:")
+
+
+def test_a_sender_that_is_too_long_for_return_paths_of_their_own_says_what_to_do(tmp_path: Path) -> None:
+    """Whoever sets no return path reads of it too."""
+    sender = f"{LONGEST}b@meridian.example"
+    text = SAMPLE.replace('from_address = "Computer.Security@meridian.example"', f'from_address = "{sender}"')
+    assert sender in text
+    assert "set delivery.return_path to a shorter address" in refusal(tmp_path, text)
+    load_settings(tmp_path, {"NEWSLETTER_DELIVERY_RETURN_PATH": "bounces@meridian.example"})
+
+
+LANES = "\n[[delivery.lanes]]\n"
+
+
+@pytest.mark.parametrize(
+    ("lanes", "message"),
+    [
+        (['domains = ["a.example", "b.example"]\nper_second = 0.5', 'domains = ["*"]\nper_day = 10'], None),
+        (['domains = ["a.example"]'], "delivery.lanes.0: limits nothing; give it per_second, per_hour or per_day"),
+        (["domains = []\nper_hour = 1"], "delivery.lanes.0.domains: name domains"),
+        (["per_hour = 1"], "delivery.lanes.0.domains: is required"),
+        (['domains = ["*", "a.example"]\nper_hour = 1'], 'delivery.lanes.0.domains: name domains, or "*" alone'),
+        (['domains = ["A.example"]\nper_hour = 1'], "'A.example' is no domain; write it like example.org, in lower"),
+        (['domains = ["a@b.example"]\nper_hour = 1'], "'a@b.example' is no domain"),
+        (['domains = ["a.example"]\nper_second = 0'], "delivery.lanes.0: a rate must be more than 0"),
+        (['domains = ["a.example"]\nper_second = inf'], "delivery.lanes.0: a rate must be more than 0"),
+        (['domains = ["a.example"]\nper_second = nan'], "delivery.lanes.0: a rate must be more than 0"),
+        (['domains = ["a.example"]\nper_hour = -1'], "delivery.lanes.0: a rate must be more than 0"),
+        (['domains = ["a.example"]\nper_hour = 1.5'], "delivery.lanes.0.per_hour: Input should be a valid integer"),
+        (['domains = ["a.example"]\nper_minute = 1'], "delivery.lanes.0.per_minute: unknown setting; did you mean"),
+        (['domains = ["a.example"]\nper_day = 1', 'domains = ["a.example"]\nper_hour = 1'],
+         "delivery.lanes.1.domains: a.example stands in a lane already; name it once"),
+        (['domains = ["a.example", "a.example"]\nper_day = 1'],
+         "delivery.lanes.0.domains: a.example stands in a lane already; name it once"),
+        (['domains = ["*"]\nper_day = 1', 'domains = ["*"]\nper_hour = 1'], "delivery.lanes.1.domains: * stands in a"),
+    ],
+)  # fmt: skip
+def test_lanes_that_make_no_sense_are_named_by_their_number(
+    tmp_path: Path, lanes: list[str], message: str | None
+) -> None:
+    """Whatever passes here can be made into the lanes of a sender."""
+    text = SAMPLE + "".join(f"{LANES}{lane}\n" for lane in lanes)
+    if message is None:
+        load_settings(site(tmp_path, text), {})
+        return
+    told = refusal(tmp_path, text)
+    assert message in told
+    line = text[: text.index(lanes[-1])].count("\n")
+    assert re.match(rf"newsletter\.toml:({line}|{line + 1}|{line + 2}): ", told), told
+
+
+# --- keys, through the command line -----------------------------------------------------------------------------
+
+SENDER = "Computer.Security@meridian.example"
+
+
+def set_signing(site: Site, **lines: str) -> None:
+    """Put a table [signing] at the end of the site's settings."""
+    written = "".join(f"{name} = {value}\n" for name, value in lines.items())
+    settings = site.folder / "newsletter.toml"
+    settings.write_text(f"{settings.read_text(encoding='utf-8')}\n[signing]\n{written}", encoding="utf-8")
+
+
+def refused_to_send(site: Site, relay: MailServer, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Send: exit code 3, one message and no letter; every row is kept for when the key is mended."""
+    monkeypatch.setenv("NEWSLETTER_RELAY_PORT", str(relay.port))
+    site.subscribe("ann@people.example", "bob@people.example")
+    assert site.newsletter("send", "2026-10", "--yes") == 3, site.err
+    assert "Traceback" not in site.err
+    (told,) = [line for line in site.err.splitlines() if line.startswith("error: ")]
+    assert relay.connections == 0
+    assert site.json("status", "2026-10")["pending"] == 2
+    return told
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "cannot be read: {path}: No such file or directory"),
+        (b"", "there is no private key in PEM"),
+        (b"not a key", "there is no private key in PEM"),
+        (b"x" * 200_000, "is larger than 100,000 bytes"),
+        (P256, "the key is neither RSA nor Ed25519, and DKIM knows no others"),
+    ],
+)
+def test_a_dkim_key_that_cannot_be_used_is_named(
+    site_with_article: Site, mailserver: MailServer, monkeypatch: pytest.MonkeyPatch, content: bytes | None,
+    message: str,
+) -> None:  # fmt: skip
+    """The setting, the file, and why; mending it is enough."""
+    site = site_with_article
+    path = site.folder / "var/keys/2026a.pem"
+    path.parent.mkdir(parents=True)
+    if content is not None:
+        path.write_bytes(content)
+    set_signing(site, dkim_keys='["var/keys/2026a.pem"]')
+    told = refused_to_send(site, mailserver, monkeypatch)
+    assert told.startswith(f"error: signing.dkim_keys: {path}: ")
+    assert message.format(path=path) in told
+    path.write_bytes(ED25519)
+    site.must("send", "2026-10", "--yes")
+    assert all(b"DKIM-Signature: " in mail.content for mail in mailserver.mails)
+    assert len(mailserver.mails) == 2

@@ -62,8 +62,8 @@ def test_a_letter_holds_its_subscriber_as_of_now(store):
     with store.begin() as tx:
         subscribers.set_state(tx, person(1).id, SubscriberState.PAUSED, NOW)
     with store.begin() as tx:
-        found = deliveries.still_open(tx, mailing.id, [person(1).id, person(2).id])
-    assert [letter.subscriber.state for letter in found.values()] == [SubscriberState.PAUSED]
+        found = deliveries.may_leave_now(tx, mailing.id, [person(1).id, person(2).id])
+    assert [reader.state for reader in found.values()] == [SubscriberState.PAUSED]
 
 
 def test_a_deferred_letter_is_due_again_when_its_time_has_come(store):
@@ -97,7 +97,7 @@ def test_what_is_settled_is_never_due_again(store, mark, row):
         assert deliveries.due(tx, mailing.id, NOW + timedelta(days=365)) == ()
         assert deliveries.tally(tx, mailing.id) == dict.fromkeys(DeliveryState, 0) | {DeliveryState(row[0]): 1}
     with store.begin() as tx:
-        assert deliveries.still_open(tx, mailing.id, [person(1).id]) == {}
+        assert deliveries.may_leave_now(tx, mailing.id, [person(1).id]) == {}
     assert state_of(store, mailing, person(1)) == row
 
 
@@ -109,7 +109,7 @@ def test_a_letter_that_is_about_to_leave_is_nobody_elses(store):
         deliveries.intend(tx, mailing.id, [person(1).id], NOW)
     with store.begin() as tx:
         assert [letter.subscriber for letter in deliveries.due(tx, mailing.id, NOW)] == [person(2)]
-        assert list(deliveries.still_open(tx, mailing.id, [person(1).id])) == []
+        assert list(deliveries.may_leave_now(tx, mailing.id, [person(1).id])) == []
         assert [letter.subscriber for letter in deliveries.intents(tx, mailing.id)] == [person(1)]
         assert [one.id for one in deliveries.unsure(tx, mailing.id)] == [f"{mailing.id}.{person(1).id}"]
 

@@ -29,6 +29,10 @@ OPEN_TRIES: Final = 3
 OPEN_PAUSE: Final = 0.2  # seconds, longer each time
 
 
+class _NoRoomError(Exception):
+    """This connection cannot be opened, while others are open or nothing more is to be sent."""
+
+
 class Courier:
     """Takes letters from the feeder until there are none, through one connection that is opened again when lost."""
 
@@ -45,15 +49,20 @@ class Courier:
         ready: Ready | None = None
         try:
             while ready := ready or await self._feeder.take():
+                if self._run.is_over() and not (self._connection and self._connection.usable):
+                    break  # nothing of it has left, and no connection is opened for it any more: it stays due
                 ready = await self._carry(ready)
+        except _NoRoomError as error:  # the others carry on: the relay wants fewer connections
+            log.info("a connection less", reason=str(error))
+            if ready is not None:
+                self._feeder.put_back(ready)
         except Exception as error:  # noqa: BLE001  # whatever it is ends the run, and is raised at its end
             self._run.failure = self._run.failure or error
             if ready is not None:
                 self._feeder.put_back(ready)
             self.abort()
         finally:
-            if self._connection is not None:
-                await self._connection.close()
+            await self._closed()
 
     def abort(self) -> None:
         """Close the connection at once, whatever is under way."""
@@ -125,6 +134,7 @@ class Courier:
         """The connection, opened if need be, to the next relay when one cannot be used. DeliveryError when none can."""
         if self._connection is not None and self._connection.usable:
             return self._connection
+        await self._closed()
         relays = self._run.dispatch.relays
         for attempt in range(OPEN_TRIES):
             for turn in range(len(relays)):
@@ -132,13 +142,21 @@ class Courier:
                     return await self._open(relays[(self._number + turn) % len(relays)])
                 except DeliveryError as error:
                     failure = error
-            if failure.permanent or self._run.is_over():
+            if failure.permanent:
                 break
+            if self._run.connections or self._run.is_over():
+                raise _NoRoomError(str(failure)) from failure
             await asyncio.sleep(OPEN_PAUSE * (attempt + 1))
         raise failure
 
     async def _open(self, relay: Relay) -> Connection:
-        self._connection = None
-        self._carried = 0
         self._connection = await Connection.open(relay)
+        self._run.connections += 1
+        self._carried = 0
         return self._connection
+
+    async def _closed(self) -> None:
+        if self._connection is not None:
+            self._run.connections -= 1
+            connection, self._connection = self._connection, None
+            await connection.close()

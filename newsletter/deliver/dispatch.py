@@ -73,7 +73,7 @@ class Dispatch:
 
     relays: tuple[Relay, ...]
     return_path: str
-    connections: int = 8
+    connections: int = 32
     verp: bool = True
     signing: Signing = field(default_factory=Signing)
     uncertain: Uncertain = Uncertain.HOLD

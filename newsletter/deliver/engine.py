@@ -115,7 +115,14 @@ def deliver_due(
 
 async def _go(run: Run, store: Store, *, only_sign: bool) -> Tally:
     """Sign, send, resolve; and again while that makes more letters ready."""
-    ledger = Ledger(store, run.mailing.id, clock=run.clock, trace=run.trace, has_edition=run.has_edition)
+    ledger = Ledger(
+        store,
+        run.mailing.id,
+        clock=run.clock,
+        trace=run.trace,
+        has_edition=run.has_edition,
+        connections=_connections(run),
+    )
     ledger.start()
     signers = Signers(run.dispatch.signing, run.forms, expected=run.count.tally.total)
     try:
@@ -155,8 +162,7 @@ async def _send(run: Run, ledger: Ledger, signatures: Signatures) -> None:
 async def _pass(run: Run, ledger: Ledger, signatures: Signatures) -> None:
     """Once through everything that is due, over all connections."""
     feeder = Feeder(run, ledger, signatures)
-    wanted = min(run.dispatch.connections, 1 + run.count.tally.total // LETTERS_PER_CONNECTION)
-    couriers = [Courier(run, feeder, ledger, number) for number in range(wanted)]
+    couriers = [Courier(run, feeder, ledger, number) for number in range(_connections(run))]
     filling = asyncio.create_task(feeder.fill())
     working = [asyncio.create_task(courier.work()) for courier in couriers]
     stopping = asyncio.create_task(_stop_in_time(run, couriers, working))
@@ -167,6 +173,12 @@ async def _pass(run: Run, ledger: Ledger, signatures: Signatures) -> None:
     for result in results:
         if isinstance(result, Exception):
             raise result
+    if feeder.has_more and not run.is_over():
+        run.again = True  # a courier gave its letter back when the others had gone
+
+
+def _connections(run: Run) -> int:
+    return min(run.dispatch.connections, 1 + run.count.tally.total // LETTERS_PER_CONNECTION)
 
 
 async def _stop_in_time(run: Run, couriers: Sequence[Courier], working: Sequence[asyncio.Task[None]]) -> None:

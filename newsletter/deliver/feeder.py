@@ -91,6 +91,11 @@ class Feeder:
             lanes.take(ready.domain, now)
         return ready
 
+    @property
+    def has_more(self) -> bool:
+        """Whether a letter is ready that nobody took."""
+        return bool(self._ready or self._waiting)
+
     def put_back(self, ready: Ready) -> None:
         """Nothing of it was sent: somebody else may take it."""
         self._ready.appendleft(ready)
@@ -193,7 +198,8 @@ def address(run: Run, ledger: Ledger, batch: Sequence[Letter]) -> list[Addressed
     addressed = []
     for letter in batch:
         key = run.form_key(letter)
-        reason = why_not(letter, run.has_edition)
+        person = letter.subscriber
+        reason = why_not(person.state, person.audience, letter.audience, run.has_edition)
         if key is None or reason:
             tell(run, ledger, letter, Mark(subscriber=letter.subscriber.id, state=DeliveryState.DROPPED,
                                            reason=reason, tried=False))  # fmt: skip

@@ -11,11 +11,11 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from newsletter.model import DeliveryState, Mark, SubscriberState
+from newsletter.model import DeliveryState, MailingState, Mark, SubscriberState
 from newsletter.store import deliveries, mailings
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 Trace: TypeAlias = "Callable[[str], None]"
+GATHER_SECONDS: Final = 0.002  # a commit waits so long for the letters of other connections
+WAITING: Final = (DeliveryState.PENDING, DeliveryState.DEFERRED)
 
 
 class Permit(Enum):
@@ -61,6 +63,7 @@ class Ledger:
         clock: Callable[[], datetime],
         trace: Trace,
         has_edition: Callable[[str], bool],
+        connections: int = 1,
     ) -> None:
         self.failure: Exception | None = None
         self.stopped = False
@@ -69,6 +72,7 @@ class Ledger:
         self._clock = clock
         self._trace = trace
         self._has_edition = has_edition
+        self._enough = connections // 2
         self._waiting: list[Waiting] = []
         self._marks: list[Mark] = []
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
@@ -141,6 +145,8 @@ class Ledger:
         with suppress(Exception):  # everybody who waits was told; close() tries once more, and raises
             while True:
                 await self._news.wait()
+                if len(self._waiting) < self._enough:
+                    await asyncio.sleep(GATHER_SECONDS)
                 self._news.clear()
                 async with self._one_at_a_time:
                     await asyncio.shield(self._wave())
@@ -179,7 +185,7 @@ class Ledger:
         permits: list[Permit] = []
         dropped: list[Mark] = []
         with self._store.begin() as tx:
-            deliveries.mark(tx, self._mailing, marks, now)
+            deliveries.mark(tx, self._mailing, lasting(tx, self._mailing, marks), now)
             if letters:
                 permits = self._permits(tx, letters, dropped)
                 granted = [
@@ -195,29 +201,47 @@ class Ledger:
 
     def _permits(self, tx: Connection, letters: list[Letter], dropped: list[Mark]) -> list[Permit]:
         """What may leave, by everything that is true at this moment."""
-        if not mailings.may_leave(tx, self._mailing):
+        found = deliveries.may_leave_now(tx, self._mailing, [letter.subscriber.id for letter in letters])
+        if len(found) < len(letters) and not mailings.may_leave(tx, self._mailing):
             self.stopped = True
-            return [Permit.STOPPED] * len(letters)
-        found = deliveries.still_open(tx, self._mailing, [letter.subscriber.id for letter in letters])
         permits = []
         for letter in letters:
-            number = letter.subscriber.id
-            now = found.pop(number, None)  # popped: a letter that asks twice is not granted twice
+            person = letter.subscriber
+            now = found.pop(person.id, None)  # popped: a letter that asks twice is not granted twice
             if now is None:
                 permits.append(Permit.STOPPED)
-            elif reason := why_not(now, self._has_edition):
+            elif reason := why_not(now.state, now.audience, now.released_to, self._has_edition):
                 permits.append(Permit.DROPPED)
-                dropped.append(Mark(subscriber=number, state=DeliveryState.DROPPED, reason=reason, tried=False))
+                dropped.append(Mark(subscriber=person.id, state=DeliveryState.DROPPED, reason=reason, tried=False))
+            elif now[1:5] == (person.address.mailbox, person.language, person.audience, person.format):
+                permits.append(Permit.GRANTED)
             else:
-                permits.append(Permit.GRANTED if now.subscriber == letter.subscriber else Permit.CHANGED)
+                permits.append(Permit.CHANGED)
         return permits
 
 
-def why_not(letter: Letter, has_edition: Callable[[str], bool]) -> str:
-    """Why this letter is not to be sent any more; empty when it is. Asked at the moment of sending."""
-    person = letter.subscriber
-    if person.state is not SubscriberState.ACTIVE:
-        return f"the subscriber is {person.state} now"
-    if person.audience != letter.audience:
-        return f"the subscriber moved from audience {letter.audience} to {person.audience}"
-    return "" if has_edition(person.audience) else f"there is no edition for audience {person.audience}"
+def lasting(tx: Connection, mailing: MailingId, marks: list[Mark]) -> list[Mark]:
+    """The marks as they can be kept: of a cancelled mailing no letter waits for another attempt, so it is dropped."""
+    if not any(mark.state in WAITING for mark in marks):
+        return marks
+    found = mailings.by_id(tx, mailing)
+    if found is None or found.state is not MailingState.CANCELLED:
+        return marks
+    dropped: dict[str, Any] = {"state": DeliveryState.DROPPED, "reason": mailings.CANCELLED, "next_attempt": None}
+    return [replace(mark, **dropped) if mark.state in WAITING else mark for mark in marks]
+
+
+def why_not(state: str, audience: str, released_to: str, has_edition: Callable[[str], bool]) -> str:
+    """Why a letter is not to be sent any more; empty when it is. Asked at the moment of sending.
+
+    Args:
+        state: the reader's.
+        audience: the reader's now.
+        released_to: the reader's audience when the mailing was released.
+        has_edition: whether there is anything to read for an audience.
+    """
+    if state != SubscriberState.ACTIVE:
+        return f"the subscriber is {state} now"
+    if audience != released_to:
+        return f"the subscriber moved from audience {released_to} to {audience}"
+    return "" if has_edition(audience) else f"there is no edition for audience {audience}"

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from newsletter.deliver import headers
-from newsletter.deliver.dkim import canonical_body, canonical_fields
+from newsletter.deliver.dkim import LINE_START, canonical_body, canonical_fields
 from newsletter.deliver.message import CONTENT_TYPE, SLOT, TOKEN, date_line, text_part
 from newsletter.deliver.smime import signature_part
 from newsletter.keys import RETURN_TOKEN_LENGTH, message_id, return_token, unsubscribe_token
-from newsletter.model import TOKEN_LENGTH, Format
+from newsletter.model import TOKEN_LENGTH, UNSUBSCRIBE_SLOT, Format
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -41,7 +41,10 @@ PROTECTED: Final = b';\r\n hp="clear"\r\n'
 
 @dataclass(frozen=True, slots=True)
 class Personal:
-    """What is one person's in a letter: ``token`` is of the unsubscribe link, ``message_id`` stands in brackets."""
+    """What is one person's in a letter: ``token`` is of the unsubscribe link, ``message_id`` stands in brackets.
+
+    Each is checked by its maker: the mailbox by ``headers.checked_address``, the others are of ``keys``.
+    """
 
     subscriber: SubscriberId
     mailbox: str
@@ -114,11 +117,11 @@ class Form:
 
     def personal_lines(self, personal: Personal) -> bytes:
         """To, Message-ID, List-Unsubscribe."""
+        # As ``headers`` would write them (a test compares), without checking again what was checked for each letter.
+        link = f"{self.base_url}/u/{personal.token}"
         return (
-            headers.mailbox("To", personal.mailbox)
-            + headers.tokens("Message-ID", personal.message_id)
-            + headers.url("List-Unsubscribe", f"{self.base_url}/u/{personal.token}")
-        )
+            f"To: {personal.mailbox}\r\nMessage-ID: {personal.message_id}\r\nList-Unsubscribe: <{link}>\r\n"
+        ).encode("ascii")
 
 
 def make_form(compiled: CompiledVariant, wanted: Format, *, date: datetime, base_url: str, smime: bool = False) -> Form:
@@ -129,9 +132,11 @@ def make_form(compiled: CompiledVariant, wanted: Format, *, date: datetime, base
     multipart/signed (RFC 8551), with the headers inside as well (RFC 9788).
 
     Raises:
-        ValueError: a line of the body begins with a dot, which only the relay may put there (RFC 5321 section 4.5.2).
+        ValueError: the address of the site cannot stand in a header, or a line of the body begins with a dot, which
+            only the relay may put there (RFC 5321 section 4.5.2).
     """
     base_url = base_url.rstrip("/")
+    headers.url("List-Unsubscribe", f"{base_url}/u/{UNSUBSCRIBE_SLOT}")
     shared = date_line(date) + (ONE_CLICK if urlsplit(base_url).scheme == "https" else b"")
     content_start = compiled.head.rindex(CONTENT_TYPE) + len(CRLF)
     common, content, body = compiled.head[:content_start], compiled.head[content_start:], compiled.body
@@ -140,9 +145,11 @@ def make_form(compiled: CompiledVariant, wanted: Format, *, date: datetime, base
     if body.startswith(b".") or b"\r\n." in body:
         raise ValueError("a line of the letter begins with a dot")
     shared += common.removesuffix(MIME_VERSION)
-    identity = sha256(b"\0".join((compiled.digest.encode(), wanted.value.encode(), shared, content))).digest()
+    seen = (compiled.digest.encode(), wanted.value.encode(), base_url.encode(), shared, content)
+    identity = sha256(b"\0".join(seen)).digest()
     boundary = b"=_s" + identity.hex()[:32].encode()
     outer = _signed_type(boundary) if smime else content
+    inner = shared + _protected(content) if smime else b""
     return Form(
         base_url=base_url,
         shared=shared,
@@ -151,8 +158,8 @@ def make_form(compiled: CompiledVariant, wanted: Format, *, date: datetime, base
         fields=canonical_fields(shared + MIME_VERSION + outer),
         parts=tuple(body.split(SLOT)),
         canonical=tuple((_lines(body) if smime else canonical_body(body)).split(SLOT)),
-        payload_head=shared + content.removesuffix(CRLF) + PROTECTED if smime else b"",
-        payload_canonical=_lines(shared + content.removesuffix(CRLF) + PROTECTED) if smime else b"",
+        payload_head=inner,
+        payload_canonical=_lines(inner),
         boundary=boundary if smime else b"",
         identity=identity,
     )
@@ -201,8 +208,10 @@ def address_letter(
     """
     if not TOKEN.fullmatch(token):
         raise ValueError(f"the personal token must be {TOKEN_LENGTH} characters of A-Z, a-z, 0-9, - and _")
+    mailbox = headers.checked_address(subscriber.address.mailbox)
+    headers.tokens("Message-ID", message_id)
     form = make_form(compiled, subscriber.format, date=date, base_url=base_url)
-    return letter(form, Personal(subscriber.id, subscriber.address.mailbox, token, message_id), Signature())
+    return letter(form, Personal(subscriber.id, mailbox, token, message_id), Signature())
 
 
 # --- how ------------------------------------------------------------------------------------------------------
@@ -216,6 +225,11 @@ def _signed_type(boundary: bytes) -> bytes:
         "micalg=sha-256;",
         f'boundary="{boundary.decode()}"',
     )
+
+
+def _protected(content: bytes) -> bytes:
+    """The lines about the content, of which Content-Type is the first, with what marks them as protected."""
+    return LINE_START.sub(PROTECTED, content, count=1)
 
 
 def _payload(form: Form, lines: bytes, token: bytes) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -16,6 +16,8 @@ from newsletter.model import DeliveryState
 if TYPE_CHECKING:
     import random
     from collections.abc import Mapping
+
+    from structlog.typing import FilteringBoundLogger
 
     from newsletter.deliver.dispatch import Dispatch
     from newsletter.deliver.lanes import Lanes
@@ -60,19 +62,27 @@ class Tally:
 Progress: TypeAlias = Callable[[Tally], None]
 
 
+COUNTED: Final = ("accepted", "refused", "deferred", "dropped", "postponed", "uncertain", "signed")
+
+
 class Count:
     """The tally as it grows; whoever watches is told after every letter."""
 
     def __init__(self, total: int, progress: Progress) -> None:
+        self._total = total
+        self._counts = dict.fromkeys(COUNTED, 0)
         self._domains: dict[str, Counter[str]] = {}
-        self.tally = Tally(total, domains=self._domains)
         self.refused_in_a_row = 0
         self._progress = progress
 
+    @property
+    def tally(self) -> Tally:
+        """How it stands."""
+        return Tally(self._total, **self._counts, domains=self._domains)
+
     def add(self, name: str, domain: str = "") -> None:
         """One letter more that came to this (a field of ``Tally``)."""
-        values = {name: getattr(self.tally, name) + 1}
-        self.tally = replace(self.tally, **values)
+        self._counts[name] += 1
         if domain:
             known = self._domains.get(domain)
             if known is None:
@@ -83,7 +93,7 @@ class Count:
 
     def sign(self, letters: int) -> None:
         """So many more are signed."""
-        self.tally = replace(self.tally, signed=self.tally.signed + letters)
+        self._counts["signed"] += letters
         self._progress(self.tally)
 
 
@@ -130,7 +140,9 @@ class Run:
     rng: random.Random
     stop: Callable[[], bool]
     trace: Trace
+    log: FilteringBoundLogger = field(default_factory=log.bind)  # bound once: what is not shown costs next to nothing
     failure: Exception | None = None
+    connections: int = 0  # that are open
     halted: bool = False  # an operator paused or cancelled the mailing
     again: bool = False  # a letter has to be made anew, so there is another pass
 
@@ -159,6 +171,6 @@ class Run:
         elif mark.state is DeliveryState.REFUSED:
             self.count.refused_in_a_row += 1
         self.count.add(mark.state.value, domain)
-        say = log.debug if mark.state is DeliveryState.ACCEPTED else log.info
+        say = self.log.debug if mark.state is DeliveryState.ACCEPTED else self.log.info
         facts = {"code": reply.code, "enhanced": reply.enhanced} if reply else {"reason": mark.reason}
         say("letter", delivery=f"{self.mailing.id}.{mark.subscriber}", state=mark.state.value, **facts)

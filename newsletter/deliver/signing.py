@@ -1,6 +1,6 @@
 """Signatures in worker processes: an RSA signature costs more than everything else about a letter together.
 
-Workers are told the variants and the keys once, then for each letter only what is personal in it; they give back the
+Workers are told the keys once, and with each batch its variants and what is personal in it; they give back the
 signatures and never see the ledger. Few letters are signed in this process: starting workers would take longer.
 """
 
@@ -12,7 +12,7 @@ import os
 import signal
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from threading import Thread
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -38,6 +38,7 @@ WORKERS_FROM: Final = 1_000  # letters; a worker needs half a second to start
 CHUNK: Final = 100  # letters handed to a worker at once
 
 FormKey: TypeAlias = tuple[str, "Language", Format]  # audience, language, format
+Variants: TypeAlias = dict[tuple[str, "Language"], "CompiledVariant"]  # by audience and language
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,10 @@ class Signers:
             return await asyncio.to_thread(_sign_all, self._forms, self._signing, batch, at)
         chunks = [batch[start : start + CHUNK] for start in range(0, len(batch), CHUNK)]
         try:
-            futures = [asyncio.wrap_future(self._pool.submit(_sign_in_worker, chunk, at)) for chunk in chunks]
+            futures = [
+                asyncio.wrap_future(self._pool.submit(_sign_in_worker, _needed(self._forms, chunk), chunk, at))
+                for chunk in chunks
+            ]
             return [signature for signed in await asyncio.gather(*futures) for signature in signed]
         except BrokenProcessPool as error:
             raise DeliveryError("a process that signs letters died; start again") from error
@@ -106,6 +110,10 @@ class Signers:
 
 def _sign_all(forms: Forms, signing: Signing, batch: Sequence[tuple[FormKey, Personal]], at: int) -> list[Signature]:
     return [sign(forms[key], personal, signing, at=at) for key, personal in batch]
+
+
+def _needed(forms: Forms, batch: Sequence[tuple[FormKey, Personal]]) -> Variants:
+    return {key[:2]: forms.variants[key[:2]] for key, _ in batch}
 
 
 # --- the workers ----------------------------------------------------------------------------------------------
@@ -121,7 +129,8 @@ class _Keys:
 
 @dataclass(slots=True)
 class _Worker:
-    forms: Forms
+    variants: Variants
+    forms: Forms  # of these variants
     signing: Signing
 
 
@@ -131,7 +140,8 @@ _worker: list[_Worker] = []  # filled in a worker process, once
 def _pool(signing: Signing, forms: Forms) -> ProcessPoolExecutor:
     # spawn, not fork: this process has threads and a database open.
     context = multiprocessing.get_context("spawn")
-    bare = Forms(forms.variants, forms.date, forms.base_url, forms.smime, {})
+    # Without the variants: a parent that writes more than a pipe holds waits for ever when its new child has died.
+    bare = Forms({}, forms.date, forms.base_url, forms.smime, {})
     return ProcessPoolExecutor(
         signing.workers, mp_context=context, initializer=_begin, initargs=(bare, _as_pem(signing), signing.workers)
     )
@@ -160,7 +170,10 @@ def _begin(forms: Forms, keys: _Keys, workers: int) -> None:
     Thread(target=_end_with_parent, daemon=True).start()
     dkim = DkimSigner(tuple(DkimKey.load(pem, selector=selector, domain=domain) for pem, selector, domain in keys.dkim))
     smime = SmimeSigner.load(*keys.smime) if keys.smime else None
-    _worker.append(_Worker(forms, Signing(dkim=dkim, smime=smime, workers=workers)))
+    variants: Variants = {}
+    _worker.append(
+        _Worker(variants, replace(forms, variants=variants), Signing(dkim=dkim, smime=smime, workers=workers))
+    )
 
 
 def _end_with_parent() -> None:
@@ -171,6 +184,7 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _sign_in_worker(batch: Sequence[tuple[FormKey, Personal]], at: int) -> list[Signature]:
+def _sign_in_worker(variants: Variants, batch: Sequence[tuple[FormKey, Personal]], at: int) -> list[Signature]:
     worker = _worker[0]
+    worker.variants.update(variants)
     return _sign_all(worker.forms, worker.signing, batch, at)

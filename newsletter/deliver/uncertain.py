@@ -7,7 +7,6 @@ records know. They are asked only once the relay can hold no session of the dead
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
@@ -17,43 +16,46 @@ from newsletter.deliver import postfix
 from newsletter.deliver.dispatch import Uncertain
 from newsletter.deliver.replies import judge
 from newsletter.deliver.smtp import BAD_CONNECTION, LOST, Connection, Reply
-from newsletter.model import DeliveryState, MailingState, Mark
-from newsletter.store import deliveries, mailings, meta
+from newsletter.model import DeliveryState, Mark, SubscriberId
+from newsletter.store import deliveries, meta
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from sqlalchemy import Connection as Transaction
-
     from newsletter.deliver.ledger import Ledger
     from newsletter.deliver.run import Run
-    from newsletter.model import Letter, SubscriberId
+    from newsletter.model import Letter
 
 log = structlog.get_logger(__name__)
 
 LOOK_SECONDS: Final = 0.1
 ASK_TIMES: Final = 3
+NOBODY: Final = SubscriberId(0)
 TAKEN: Final = "the relay's records show that it took it"
 NOT_TAKEN: Final = Reply(LOST, BAD_CONNECTION, "the connection was lost, and by its own records the relay took nothing")
 HELD: Final = "uncertain: the connection was lost before the relay answered"
 AGAIN: Final = "uncertain; sent again, as the settings say"
-CANCELLED: Final = "the mailing was cancelled"
 
 
 def log_key(run: Run) -> str:
-    """Where the store keeps the position in the relay's log before the first letter of a mailing left."""
-    return f"postfix-log/{run.mailing.id}"
+    """Where the store keeps the position in the relay's log before the first letter of a mailing left.
+
+    It names how its letters are addressed: under another return path, or another key of the tokens in it, the lines of
+    those that a crash left would not be found, and their position is as good as none.
+    """
+    return f"postfix-log/{run.mailing.id}/{run.desk.sender(run.mailing.id, NOBODY)}"
 
 
 async def remember_position(run: Run, ledger: Ledger) -> None:
     """Before any letter leaves: from here on the relay's log is read when somebody has to ask it.
 
-    Kept from before while letters of an earlier run are uncertain. DeliveryError when the log cannot be read.
+    Left as it is, also when there is none, while letters of an earlier run are uncertain: what the relay said of those
+    stands before this moment. DeliveryError when the log cannot be read.
     """
     if run.dispatch.uncertain is not Uncertain.ASK or run.dispatch.postfix is None:
         return
     key, log_file = log_key(run), run.dispatch.postfix.log
-    if await ledger.ask(lambda tx: bool(deliveries.intents(tx, run.mailing.id)) and meta.get(tx, key) is not None):
+    if await ledger.ask(lambda tx: bool(deliveries.intents(tx, run.mailing.id))):
         return
     await asyncio.to_thread(_probe(run))  # a log that was just begun has something to be recognised by then
     position = await asyncio.to_thread(postfix.position, log_file)
@@ -70,7 +72,6 @@ async def resolve(run: Run, ledger: Ledger, *, since: float, from_before: Collec
     if not letters:
         return False
     rule = run.dispatch.uncertain
-    is_cancelled = await ledger.ask(lambda tx: _is_cancelled(tx, run))
     if rule is Uncertain.ASK and run.dispatch.postfix is not None:
         if not await _settled(run, since):
             return False
@@ -80,12 +81,10 @@ async def resolve(run: Run, ledger: Ledger, *, since: float, from_before: Collec
     else:
         marks = [_held(letter, HELD) for letter in letters]
     for mark in marks:
-        if is_cancelled and mark.state in (DeliveryState.PENDING, DeliveryState.DEFERRED):
-            mark = replace(mark, state=DeliveryState.DROPPED, reason=CANCELLED, next_attempt=None)  # noqa: PLW2901
         ledger.mark(mark)
         log.info("resolved", delivery=f"{run.mailing.id}.{mark.subscriber}", state=mark.state.value, rule=rule.value)
     await ledger.flush()
-    return any(mark.state is DeliveryState.PENDING for mark in marks) and not is_cancelled
+    return any(mark.state is DeliveryState.PENDING for mark in marks)
 
 
 def how_resolved(rule: Uncertain) -> str:
@@ -113,11 +112,11 @@ async def _asked(
 ) -> list[Mark]:
     records = run.dispatch.postfix
     position = await ledger.ask(lambda tx: meta.get(tx, log_key(run)))
-    if records is None or position is None:
-        return [_held(letter, f"{HELD}; where its log stood then is not known") for letter in letters]
+    if records is None:
+        raise AssertionError("the rule is to ask, and there is nobody to ask")
     senders = {run.desk.sender(run.mailing.id, letter.subscriber.id): letter for letter in letters}
     for _ in range(ASK_TIMES):
-        answer = await asyncio.to_thread(postfix.ask, records, position, senders.keys(), _probe(run))
+        answer = await asyncio.to_thread(postfix.ask, records, position or "", senders.keys(), _probe(run))
         if not answer.missing or not await _settled(run, monotonic()):
             break  # otherwise a session may still be open: it ends, or the answer stays what it is
     marks = []
@@ -150,8 +149,3 @@ def _held(letter: Letter, reason: str) -> Mark:
 def _pending(run: Run, letter: Letter, said: str) -> Mark:
     number = letter.subscriber.id
     return Mark(subscriber=number, state=DeliveryState.PENDING, reply=said, next_attempt=run.clock())
-
-
-def _is_cancelled(tx: Transaction, run: Run) -> bool:
-    found = mailings.by_id(tx, run.mailing.id)
-    return found is not None and found.state is MailingState.CANCELLED

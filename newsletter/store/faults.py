@@ -39,6 +39,7 @@ SQLITE_REASONS: Final = {
     26: DAMAGED,
 }
 PRIMARY: Final = 0xFF
+PSYCOPG_THEIRS: Final = ("OperationalError", "InterfaceError")
 # https://www.postgresql.org/docs/15/errcodes-appendix.html
 POSTGRESQL_REASONS: Final = {
     "25006": READ_ONLY,
@@ -62,8 +63,13 @@ def explained(database: str) -> Iterator[None]:
     except DBAPIError as error:
         is_theirs = error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
         _raise_explained(database, error, error.orig, is_theirs=is_theirs)
-    except sqlite3.Error as error:  # while connecting SQLAlchemy does not wrap it
-        _raise_explained(database, error, error, is_theirs=True)
+    except sqlite3.Error as error:  # SQLAlchemy does not wrap it while connecting, nor where it is gone past
+        is_theirs = isinstance(error, sqlite3.OperationalError | sqlite3.InterfaceError)
+        _raise_explained(database, error, error, is_theirs=is_theirs)
+    except Exception as error:
+        if not hasattr(error, "sqlstate"):  # likewise psycopg's, which may not be installed
+            raise
+        _raise_explained(database, error, error, is_theirs=type(error).__name__ in PSYCOPG_THEIRS)
 
 
 def _raise_explained(database: str, error: Exception, said: BaseException | None, *, is_theirs: bool) -> NoReturn:

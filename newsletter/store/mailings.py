@@ -143,13 +143,24 @@ def release(tx: Connection, mailing: Mailing, now: datetime) -> int:
     if not done.rowcount:
         raise ConflictError(f"the report of {mailing.month} was released by another process, or is not to be released")
     moment = literal(now, Utc)
-    recipients = select(
-        literal(mailing.id), subscriber.c.id, subscriber.c.audience, literal(DeliveryState.PENDING.value), literal(0),
-        moment, moment, literal(""), literal(""),
-    ).where(
-        subscriber.c.state == SubscriberState.ACTIVE,
-        subscriber.c.audience.in_(select(variant.c.audience).where(variant.c.mailing_id == mailing.id)),
-    )  # fmt: skip
+    recipients = (
+        select(
+            literal(mailing.id),
+            subscriber.c.id,
+            subscriber.c.audience,
+            literal(DeliveryState.PENDING.value),
+            literal(0),
+            moment,
+            moment,
+            literal(""),
+            literal(""),
+        )
+        .where(
+            subscriber.c.state == SubscriberState.ACTIVE,
+            subscriber.c.audience.in_(select(variant.c.audience).where(variant.c.mailing_id == mailing.id)),
+        )
+        .order_by(subscriber.c.id)
+    )  # as they will be sent: neighbours in the table are marked together
     columns = (
         "mailing_id",
         "subscriber_id",

@@ -30,7 +30,7 @@ from sqlalchemy import (
 from newsletter.model import DeliveryState, Format, MailingState, SubscriberState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from sqlalchemy import Dialect
     from sqlalchemy.types import TypeEngine
@@ -53,9 +53,7 @@ class Utc(TypeDecorator[datetime]):
         """On its way in: UTC."""
         if value is None:
             return None
-        if value.tzinfo is None:
-            raise ValueError(f"{value} has no time zone; the store keeps moments, not wall clocks")
-        utc = value.astimezone(UTC)
+        utc = _as_utc(value)
         return utc if dialect.name == POSTGRESQL else utc.replace(tzinfo=None)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  # the interface
@@ -63,6 +61,19 @@ class Utc(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _as_utc(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise ValueError(f"{moment} has no time zone; the store keeps moments, not wall clocks")
+    return moment.astimezone(UTC)
+
+
+# The same for statements that go past SQLAlchemy's types.
+TO_STORED: Final[dict[str, Callable[[datetime], object]]] = {
+    SQLITE: lambda moment: f"{_as_utc(moment):%Y-%m-%d %H:%M:%S.%f}",
+    POSTGRESQL: _as_utc,
+}
 
 
 def one_of(column: str, values: Iterable[str]) -> CheckConstraint:

@@ -22,6 +22,7 @@ import gc
 import json
 import random
 import re
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -73,6 +74,7 @@ class Campaign:
         self.doubts: list[Doubt] = []
         self.broken = 0
         self.points: Counter[str] = Counter()  # how often each known point was tried
+        self._resolving: Counter[str] = Counter()  # likewise, of runs that only resolve
         self._lab = lab
         self._plan = plan
         self._letters = letters_per_run
@@ -136,7 +138,7 @@ class Campaign:
     @property
     def is_over(self) -> bool:
         """Whether no row waits for anything but a person."""
-        return not set(claims.read_states(self._lab).values()) & set(claims.OPEN)
+        return claims.is_over(self._lab)
 
     # --- one run
 
@@ -152,7 +154,8 @@ class Campaign:
     def _resolve(self, phase: Phase) -> None:
         """A run of the paused mailing, which can do nothing but resolve what is uncertain; most of them are killed."""
         points = sorted(point for point in self.points if "settle" in point or "commit" in point)
-        name = self._rng.choice(("", "moment", *points))
+        name = min(("", "moment", *points), key=lambda point: (self._resolving[point], self._rng.random()))
+        self._resolving[name] += 1
         with self._paused():
             if name in ("", "moment"):
                 self._run(phase, kill=KillAfter(self._rng.uniform(0, START_SECONDS + SETTLE_SECONDS)) if name else None)
@@ -274,6 +277,7 @@ def run(
     happened = Happened(tuple(campaign.phases), tuple(campaign.doubts), frozenset(campaign.points), campaign.broken)
     result = judged(happened, lab, rule=rule, kills=kills, connections=CONNECTIONS, is_real=is_real)
     print(table(campaign.phases))
+    print("killed", ", ".join(f"{point} {count}" for point, count in result["points"].items()), sep=": ")
     if campaign.broken:
         print((lab.folder / "sender.log").read_text("utf-8", "replace")[-SHOWN_BYTES:])
     tried = {"seed": seed, "rule": rule, "relay": relay, "subscribers": subscribers, "kills": kills}
@@ -308,6 +312,7 @@ def main() -> int:
     parser.add_argument("--faults", type=parse_faults, default=parse_faults(FAULTS))
     parser.add_argument("--folder", type=Path, help="where to keep everything; a temporary one when not given")
     wanted = vars(parser.parse_args())
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the witness ends with us
     folder = wanted.pop("folder")
     with nullcontext(folder) if folder else tempfile.TemporaryDirectory() as made:
         Path(made).mkdir(parents=True, exist_ok=True)

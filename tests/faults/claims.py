@@ -45,10 +45,22 @@ def read_states(lab: Lab) -> dict[int, DeliveryState]:
         return {number: DeliveryState(state) for number, state in database.execute(wanted, (lab.mailing,))}
 
 
+def is_over(lab: Lab) -> bool:
+    """Whether no row waits for anything but a person."""
+    with closing(sqlite3.connect(f"file:{lab.database}?mode=ro", uri=True)) as database:
+        wanted = "SELECT 1 FROM delivery WHERE mailing_id = ? AND state IN ('pending', 'deferred') LIMIT 1"
+        is_due = database.execute(wanted, (lab.mailing,)).fetchone() is not None
+    return not is_due and not intents(lab)
+
+
 def intents(lab: Lab) -> frozenset[tuple[int, str]]:
     """Whose rows are in ``intent``, and since when."""
     with closing(sqlite3.connect(f"file:{lab.database}?mode=ro", uri=True)) as database:
-        wanted = "SELECT subscriber_id, changed FROM delivery WHERE mailing_id = ? AND state = ?"
+        # The first condition is that of an index, the second what is asked.
+        wanted = (
+            "SELECT subscriber_id, changed FROM delivery "
+            "WHERE mailing_id = ? AND state IN ('intent', 'held') AND state = ?"
+        )
         return frozenset(database.execute(wanted, (lab.mailing, DeliveryState.INTENT.value)))
 
 

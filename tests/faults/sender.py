@@ -181,6 +181,7 @@ def child(run: Run, pipe: int) -> NoReturn:
     A pipe and not a file, since on a full disk nobody could write that it is full.
     """
     code = BROKEN
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
         os.dup2(pipe, 1)
         os.dup2(pipe, 2)
