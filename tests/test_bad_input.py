@@ -6,16 +6,20 @@ Everything here goes through the command line; what each part does by itself sta
 from __future__ import annotations
 
 import os
+import re
+import socketserver
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
 import pytest
+from aiosmtpd.smtp import SMTP, Envelope, Session
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
@@ -23,7 +27,7 @@ from newsletter.cli import run
 from newsletter.rehearsal import write_files
 from newsletter.store.database import Store
 from newsletter.web.archive import Archive
-from tests.support.mailserver import MailServer
+from tests.support.mailserver import Certificate, MailServer
 from tests.support.sites import ARTICLE, Site
 
 RELEASED = ("released", "sent")
@@ -463,3 +467,203 @@ def test_folders_without_a_slash_cost_no_log_line_and_no_descriptor(
     assert len(list(Path("/proc/self/fd").iterdir())) == before
     told = capsys.readouterr()
     assert "cannot be read" not in told.out + told.err
+
+
+# --- a relay that is set up otherwise than we think -----------------------------------------------------------------
+
+HELD = "uncertain: the connection was lost before the relay answered"
+
+
+def letters(site: Site) -> Counter[tuple[str, str, str]]:
+    """State, reply and reason of every letter, past the product's own code."""
+    with closing(sqlite3.connect(site.folder / "var/newsletter.db")) as database:
+        return Counter(database.execute("SELECT state, reply, reason FROM delivery"))
+
+
+def nothing_is_decided(site: Site) -> bool:
+    """Every row is as it was at release."""
+    return letters(site) == {("pending", "", ""): len(PEOPLE)}
+
+
+def mended(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a relay that takes everything each reader gets one letter, as if nothing had been."""
+    for name in ("HOST", "TLS", "CA_FILE", "USERNAME", "PASSWORD"):
+        monkeypatch.delenv(f"NEWSLETTER_RELAY_{name}", raising=False)
+    with MailServer() as good:
+        monkeypatch.setenv("NEWSLETTER_RELAY_PORT", str(good.port))
+        site.must("send", "2026-10", "--yes")
+        everybody_has_one(good)
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        ({"TLS": "none"}, "refuses our sender"),
+        ({"TLS": "implicit"}, "cannot be reached"),
+        ({"CA_FILE": ""}, "certificate"),
+        ({"HOST": "localhost.localdomain"}, "localhost.localdomain"),
+        ({"USERNAME": "news", "PASSWORD": "wr0ng"}, "does not accept user name and password"),
+        ({}, "530"),
+    ],
+)
+def test_a_relay_that_does_not_let_us_in_is_named_and_every_letter_waits(
+    site: Site, certificate: Certificate, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], message: str
+) -> None:
+    """No TLS, the wrong kind of it, a certificate of nobody's or for another host, no password, the wrong one."""
+    site.subscribe(*PEOPLE)
+    with MailServer(tls="starttls", certificate=certificate, users={"news": "s3cret"}) as strict:
+        usual = {"HOST": "127.0.0.1", "PORT": str(strict.port), "TLS": "starttls", "CA_FILE": str(certificate.path)}
+        for name, value in (usual | environment).items():
+            monkeypatch.setenv(f"NEWSLETTER_RELAY_{name}", value)
+        told = refused(site, "send", "2026-10", "--yes", code=5)
+        assert message in told
+        assert "wr0ng" not in told
+        assert strict.mails == ()
+    assert nothing_is_decided(site)
+    mended(site, monkeypatch)
+
+
+def test_a_relay_without_the_tls_that_is_demanded_gets_nothing(
+    site: Site, relay: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No silent fall-back to clear text."""
+    site.subscribe(*PEOPLE)
+    monkeypatch.setenv("NEWSLETTER_RELAY_TLS", "starttls")
+    assert "offers no STARTTLS" in refused(site, "send", "2026-10", "--yes", code=5)
+    assert nothing_is_decided(site)
+    monkeypatch.setenv("NEWSLETTER_RELAY_TLS", "none")
+    site.must("send", "2026-10", "--yes")
+    everybody_has_one(relay)
+
+
+class SmallServer(MailServer):
+    """Says that it takes letters of so many bytes (RFC 1870)."""
+
+    max_bytes = 5_000
+
+    async def handle_EHLO(  # noqa: N802  # aiosmtpd names hooks after commands
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        """Aiosmtpd calls it for EHLO, with what it would offer."""
+        offered = await super().handle_EHLO(server, session, envelope, hostname, responses)
+        return [offered[0], f"250-SIZE {self.max_bytes}", *(line for line in offered[1:] if "SIZE" not in line)]
+
+
+def test_a_letter_that_is_too_large_is_kept_as_refused_with_both_sizes(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does not even travel; after 20 of them it is hardly the readers' fault, and the others stay due."""
+    site.subscribe(*PEOPLE)
+    monkeypatch.setenv("NEWSLETTER_DELIVERY_CONNECTIONS", "1")
+    with SmallServer() as small:
+        monkeypatch.setenv("NEWSLETTER_RELAY_PORT", str(small.port))
+        assert "refused 20 letters in a row" in refused(site, "send", "2026-10", "--yes", code=5)
+        assert small.mails == ()
+    kept = letters(site)
+    assert kept.pop(("pending", "", "")) == len(PEOPLE) - 20
+    assert sum(kept.values()) == 20
+    for state, reply, _ in kept:
+        assert state == "refused"
+        assert re.fullmatch(r"552 5\.3\.4 the relay takes letters of up to 5000 bytes; this one has \d{5,6}", reply), (
+            reply
+        )
+
+
+def test_a_relay_that_finds_a_letter_too_large_is_believed(
+    site: Site, relay: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """552 after the text, where the relay had said nothing about sizes before: that letter is refused, no other."""
+    monkeypatch.setenv("NEWSLETTER_DELIVERY_CONNECTIONS", "1")
+    site.subscribe(*PEOPLE)
+    relay.reply_next("552 5.3.4 Message size exceeds fixed limit", at="DATA")
+    site.must("send", "2026-10", "--yes")
+    assert letters(site)["refused", "552 5.3.4 Message size exceeds fixed limit", ""] == 1
+    assert len(relay.mails) == len(PEOPLE) - 1
+
+
+def test_odd_addresses_in_the_list_are_kept_with_the_reason_and_cost_nobody_a_letter(
+    site: Site, relay: MailServer
+) -> None:
+    """However they came into the database: refused, never said to the relay, and no address in the output."""
+    odd = (
+        "two words@people.example",
+        "x@people.example>\r\nRCPT TO:<y@evil.example",
+        "nobody",
+        "",
+        "h\u00e9@a.example",
+    )
+    site.subscribe(*PEOPLE)
+    with closing(sqlite3.connect(site.folder / "var/newsletter.db")) as database, database:
+        for number, address in enumerate(odd):
+            where = (address, f"odd-{number}", PEOPLE[number])
+            database.execute("UPDATE subscriber SET mailbox = ?, mailbox_key = ? WHERE mailbox = ?", where)
+    site.must("send", "2026-10", "--yes")
+    assert Counter(mail.recipient for mail in relay.mails) == Counter(PEOPLE[len(odd) :])
+    kept = [(state, reply) for (state, reply, _), number in letters(site).items() if state != "accepted" for _ in
+            range(number)]  # fmt: skip
+    assert len(kept) == len(odd)
+    assert all(state == "refused" and reply.startswith("553 5.1.3 not tried: ") for state, reply in kept)
+    assert "@" not in site.out + site.err
+
+
+@contextmanager
+def saying(words: bytes, then: bytes) -> Iterator[int]:
+    """A server that says this to everybody who comes, and then the other until they leave; its port."""
+
+    class Talk(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with suppress(OSError):
+                self.request.sendall(words)
+                while then:
+                    self.request.sendall(then)
+                while self.request.recv(4_096):
+                    pass
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+
+    with Server(("127.0.0.1", 0), Talk) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("words", "then"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n", b""),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", b""),
+        (b"", bytes(range(128, 256))),
+        (b"", b"220-welcome to a very long welcome\r\n"),
+        (b"220 hello\r\n", b"250-and on\r\n"),
+    ],
+)
+def test_a_server_that_does_not_speak_smtp_decides_about_no_letter(
+    site: Site, monkeypatch: pytest.MonkeyPatch, words: bytes, then: bytes
+) -> None:
+    """Another protocol, or an answer without end: named, left, and every letter waits."""
+    site.subscribe(*PEOPLE)
+    with saying(words, then) as port:
+        monkeypatch.setenv("NEWSLETTER_RELAY_PORT", str(port))
+        assert f"127.0.0.1:{port}" in refused(site, "send", "2026-10", "--yes", code=5)
+    assert nothing_is_decided(site)
+    mended(site, monkeypatch)
+
+
+@pytest.mark.parametrize("nonsense", ["HTTP/1.1 200 OK", "250-" + "x" * 5_000, "777 what"])
+def test_a_relay_that_goes_mad_after_a_text_leaves_one_letter_to_decide_about(
+    site: Site, relay: MailServer, monkeypatch: pytest.MonkeyPatch, nonsense: str
+) -> None:
+    """Only the relay knows whether it has that one; the others leave through a new connection."""
+    monkeypatch.setenv("NEWSLETTER_DELIVERY_CONNECTIONS", "1")
+    site.subscribe(*PEOPLE)
+    relay.reply_next(nonsense, at="DATA")
+    assert site.newsletter("send", "2026-10", "--yes") == 5
+    assert letters(site)["held", "", HELD] == 1
+    assert settled(site, relay) == 1
+    site.must("send", "2026-10", "--yes")
+    everybody_has_one(relay)

@@ -1,15 +1,28 @@
 from __future__ import annotations
 
 import os
+import re
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from newsletter.app import build_app
 from newsletter.config import SettingsFile, find_site, load_settings, shown
+from newsletter.deliver.dkim import to_pem
+from newsletter.deliver.lanes import Lanes
+from newsletter.deliver.letters import MAX_RETURN_LOCAL_PART
 from newsletter.deliver.message import MAX_LOGO_BYTES
+from newsletter.deliver.smime import make_self_signed
 from newsletter.errors import ConfigError
 from newsletter.model import Month, Tlp
 from newsletter.resources import packaged
+from tests.support.mailserver import MailServer
+from tests.support.sites import Site
 
 SAMPLE = packaged("newsletter.toml").read_text(encoding="utf-8")
 
@@ -425,7 +438,11 @@ LONGEST = "b" * MAX_RETURN_LOCAL_PART
         ("signing", 'smime_certificate = "archive/c.pem"\nsmime_key = "k.pem"', None),
         ("signing", 'smime_certificate = "c.pem"', "signing.smime_certificate: needs signing.smime_key"),
         ("signing", 'smime_key = "k.pem"', "signing.smime_certificate: needs signing.smime_key"),
-        ("signing", 'smime_certificate = ""\nsmime_key = "k.pem"', "signing.smime_certificate: needs signing.smime_key"),
+        (
+            "signing",
+            'smime_certificate = ""\nsmime_key = "k.pem"',
+            "signing.smime_certificate: needs signing.smime_key",
+        ),
         ("signing", 'smime_certificate = ""\nsmime_key = ""', None),
         ("signing", "workers = 65", "signing.workers: must be from 0 to 64"),
     ],
@@ -472,7 +489,7 @@ LANES = "\n[[delivery.lanes]]\n"
         (['domains = ["a.example"]\nper_second = nan'], "delivery.lanes.0: a rate must be more than 0"),
         (['domains = ["a.example"]\nper_hour = -1'], "delivery.lanes.0: a rate must be more than 0"),
         (['domains = ["a.example"]\nper_hour = 1.5'], "delivery.lanes.0.per_hour: Input should be a valid integer"),
-        (['domains = ["a.example"]\nper_minute = 1'], "delivery.lanes.0.per_minute: unknown setting; did you mean"),
+        (['domains = ["a.example"]\nper_minute = 1'], "delivery.lanes.0.per_minute: unknown setting; take it out"),
         (['domains = ["a.example"]\nper_day = 1', 'domains = ["a.example"]\nper_hour = 1'],
          "delivery.lanes.1.domains: a.example stands in a lane already; name it once"),
         (['domains = ["a.example", "a.example"]\nper_day = 1'],
@@ -486,7 +503,8 @@ def test_lanes_that_make_no_sense_are_named_by_their_number(
     """Whatever passes here can be made into the lanes of a sender."""
     text = SAMPLE + "".join(f"{LANES}{lane}\n" for lane in lanes)
     if message is None:
-        load_settings(site(tmp_path, text), {})
+        with closing(build_app(load_settings(site(tmp_path, text), {}))) as app:
+            assert len(Lanes(app.dispatch.lanes, now=0.0).capped()) == 1
         return
     told = refusal(tmp_path, text)
     assert message in told
@@ -497,6 +515,9 @@ def test_lanes_that_make_no_sense_are_named_by_their_number(
 # --- keys, through the command line -----------------------------------------------------------------------------
 
 SENDER = "Computer.Security@meridian.example"
+ED25519 = to_pem(Ed25519PrivateKey.generate())
+P256 = to_pem(ec.generate_private_key(ec.SECP256R1()))
+YEARS_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 def set_signing(site: Site, **lines: str) -> None:
@@ -529,11 +550,9 @@ def refused_to_send(site: Site, relay: MailServer, monkeypatch: pytest.MonkeyPat
     ],
 )
 def test_a_dkim_key_that_cannot_be_used_is_named(
-    site_with_article: Site, mailserver: MailServer, monkeypatch: pytest.MonkeyPatch, content: bytes | None,
-    message: str,
-) -> None:  # fmt: skip
+    site: Site, mailserver: MailServer, monkeypatch: pytest.MonkeyPatch, content: bytes | None, message: str
+) -> None:
     """The setting, the file, and why; mending it is enough."""
-    site = site_with_article
     path = site.folder / "var/keys/2026a.pem"
     path.parent.mkdir(parents=True)
     if content is not None:
@@ -546,3 +565,49 @@ def test_a_dkim_key_that_cannot_be_used_is_named(
     site.must("send", "2026-10", "--yes")
     assert all(b"DKIM-Signature: " in mail.content for mail in mailserver.mails)
     assert len(mailserver.mails) == 2
+
+
+def smime_files(
+    site: Site, *, address: str = SENDER, now: datetime | None = None, key: bytes = b"", certificate: bytes | None = b""
+) -> None:
+    """A key and its certificate, or what was put in their place, named in the settings."""
+    made_key, made = make_self_signed(address, "Meridian", now=now or datetime.now(UTC), kind="p256")
+    site.write("var/keys/smime-key.pem", (key or made_key).decode())
+    if certificate is not None:
+        site.write("var/keys/smime.pem", (certificate or made).decode())
+    set_signing(site, smime_certificate='"var/keys/smime.pem"', smime_key='"var/keys/smime-key.pem"')
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"certificate": None}, "smime.pem: No such file or directory"),
+        ({"certificate": b"nonsense"}, "there is no certificate in PEM that we can read here"),
+        ({"key": b"nonsense"}, "there is no private key in PEM"),
+        ({"key": ED25519}, "the key is neither RSA nor P-256"),
+        ({"key": P256}, "the certificate for it must stand first in its file"),
+        ({"address": "other@meridian.example"}, f"the certificate is not for {SENDER}, but for other@meridian.example"),
+        ({"now": YEARS_AGO}, "the certificate is valid from 2019-12-31 to 2020-12-31"),
+        ({"now": datetime.now(UTC) + timedelta(days=30)}, "the certificate is valid from "),
+    ],
+)
+def test_a_certificate_that_nobody_would_believe_is_named(
+    site: Site, mailserver: MailServer, monkeypatch: pytest.MonkeyPatch, files: dict[str, Any], message: str
+) -> None:
+    """Before any letter carries it: readers would see a warning instead of a report."""
+    smime_files(site, **files)
+    told = refused_to_send(site, mailserver, monkeypatch)
+    assert told.startswith("error: signing.smime_certificate, signing.smime_key: ")
+    assert message in told
+
+
+def test_a_certificate_for_the_sender_is_used_whatever_its_capitals(
+    site: Site, mailserver: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 8550 section 3: the address is the sender's."""
+    monkeypatch.setenv("NEWSLETTER_RELAY_PORT", str(mailserver.port))
+    smime_files(site, address=SENDER.lower())
+    site.subscribe("ann@people.example")
+    site.must("send", "2026-10", "--yes")
+    (mail,) = mailserver.mails
+    assert mail.message.get_content_type() == "multipart/signed"

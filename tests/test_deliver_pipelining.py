@@ -23,8 +23,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from newsletter.deliver.smtp import (
-    MAX_REPLY_LINE,
-    MAX_REPLY_LINES,
     Connection,
     Envelope,
     Relay,
@@ -33,6 +31,7 @@ from newsletter.deliver.smtp import (
     Tls,
     stuffed,
 )
+from newsletter.deliver.wire import MAX_REPLY_LINE, MAX_REPLY_LINES
 from newsletter.errors import DeliveryError
 from tests.support.databases import missing
 from tests.support.mailserver import MailServer

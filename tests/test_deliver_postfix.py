@@ -635,6 +635,7 @@ def test_the_documented_configuration_is_one_that_postfix_understands(relay):
 
 def test_every_line_of_the_documented_configuration_is_explained():
     """A group of settings stands below its comment."""
+    assert DOCUMENTED in (Path(__file__).parent.parent / "docs" / "operators.md").read_text(encoding="utf-8")
     lines = DOCUMENTED.splitlines()
     assert lines[1].startswith("#")
     assert all(re.fullmatch(r"# .+\.|[a-zA-Z_]+ =( .+)?", line) for line in lines)

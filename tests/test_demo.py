@@ -11,6 +11,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
+import dkim
 import pytest
 from playwright.sync_api import Browser
 
@@ -85,6 +86,18 @@ def test_each_letter_names_its_own_reader_and_nobody_else(demo: Demo) -> None:
         assert len(found) == 1
         tokens |= found
     assert len(tokens) == 25
+
+
+def test_every_letter_is_signed_twice_and_verifies(demo: Demo) -> None:
+    """By dkimpy, with the records that ``newsletter keys dkim`` would print."""
+    keys = demo.app.dispatch.signing.dkim.keys
+    records = {f"{name}.".encode(): value.encode() for name, value in (key.dns_record() for key in keys)}
+    for path in (demo.maildir / "new").iterdir():
+        letter = path.read_bytes().replace(b"\n", b"\r\n").split(b"\r\n", 2)[2]  # without the server's two lines
+        verifier = dkim.DKIM(letter)
+        for position in range(len(keys)):
+            assert verifier.verify(position, dnsfunc=lambda name, timeout=0: records.get(name)), path.name
+    assert {key.algorithm for key in keys} == {"rsa-sha256", "ed25519-sha256"}
 
 
 def test_the_hostile_feed_left_no_trace(demo: Demo) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from newsletter import duties, pipeline, subscriptions
 from newsletter.app import build_app
 from newsletter.config import load_settings
+from newsletter.deliver.dkim import make_key
 from newsletter.model import Month
 from newsletter.resources import packaged
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from newsletter.app import App
+    from newsletter.deliver.dkim import DkimKind
 
 MONTH: Final = Month(2026, 10)
 EARLIER: Final = (Month(2026, 8), Month(2026, 9))
@@ -27,6 +29,7 @@ FEED_FILES: Final = {
     "coordination-centre": "coordination-centre.xml",
     "hostile": "hostile.xml",
 }
+KINDS: Final[tuple[DkimKind, ...]] = ("rsa", "ed25519")
 CONSENT: Final = "sample subscribers of the demo"
 
 
@@ -49,7 +52,9 @@ def make_site(folder: Path, *, base_url: str, feeds_url: str, mail_port: int) ->
     for source, file in FEED_FILES.items():
         text = re.sub(rf'(id = "{source}"\n.*\nurl = ")[^"]*', rf"\g<1>{feeds_url}/{file}", text)
     (folder / "newsletter.toml").write_text(text, encoding="utf-8")
+    keys = _make_keys(folder)
     environment = {
+        "NEWSLETTER_SIGNING_DKIM_KEYS": ",".join(keys),
         "NEWSLETTER_PUBLICATION_BASE_URL": base_url,
         "NEWSLETTER_RELAY_PORT": str(mail_port),
         "NEWSLETTER_FEEDS_ALLOW_HTTP": "true",
@@ -58,6 +63,15 @@ def make_site(folder: Path, *, base_url: str, feeds_url: str, mail_port: int) ->
     app = build_app(load_settings(folder, environment))
     app.ready_store()
     return app
+
+
+def _make_keys(folder: Path) -> tuple[str, ...]:
+    """Signing keys that nobody has published: the letters of the demo show what signed ones look like."""
+    names = {f"var/keys/demo-{kind}.pem": make_key(kind) for kind in KINDS}
+    (folder / "var" / "keys").mkdir(parents=True)
+    for name, pem in names.items():
+        (folder / name).write_bytes(pem)
+    return tuple(names)
 
 
 def run(app: App, maildir: Path) -> Outcome:
