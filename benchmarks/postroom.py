@@ -22,7 +22,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 FOLDER: Final = ROOT / ".bench"  # on a disk, since /tmp may be memory, where no commit costs anything
 NODEMAILER: Final = FOLDER / "node_modules" / "nodemailer"
 NODE_SCRIPT: Final = Path(__file__).parent / "peers" / "nodemailer.cjs"
-OUR_SCRIPT: Final = Path(__file__).parent / "sender.py"
+HERE: Final = Path(__file__).parent  # of sender.py
 INSTALL: Final = "sh scripts/bench-peers.sh"
 PROGRAMS: Final = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin"))
 
@@ -189,7 +189,12 @@ def release_and_deliver(at: Sink, path: Path, letters: int, **options: Any) -> R
 
 def _engine(action: str, path: Path, letters: int, options: dict[str, Any]) -> tuple[Run, dict[str, Any]]:
     job = {"path": str(path), "signing": "none"} | options
-    _, said = _wait([sys.executable, str(OUR_SCRIPT), action, json.dumps(job)])
+    # As the console script does it: a main module that imports little, since every worker imports it once more.
+    start = (
+        f"import json, sys; sys.path.insert(0, {str(HERE)!r}); "
+        "import sender; sender.main(*map(json.loads, sys.argv[1:]))"
+    )
+    _, said = _wait([sys.executable, "-c", start, json.dumps(action), json.dumps(job)])
     what = "signed" if action == "sign" else "accepted"
     if said[what] != letters:
         raise SystemExit(f"by the ledger {said[what]} of {letters} are {what}: this run measured nothing")

@@ -1,4 +1,4 @@
-"""Our sender as a process of its own: ``sender.py ACTION JOB`` does one thing with a ledger and prints a JSON object.
+"""Our sender as a process of its own: ``main(ACTION, JOB)`` does one thing with a ledger and prints a JSON object.
 
 ``sign``: make all signatures ahead. ``deliver``: the engine, until nothing is due. ``scale``: release, read the list,
 deliver. Everything counts from the call, once all is imported, to its return; CPU with that of the workers, which have
@@ -12,7 +12,6 @@ import logging
 import multiprocessing
 import random
 import resource
-import sys
 import time
 from contextlib import closing
 from datetime import UTC, datetime
@@ -117,7 +116,3 @@ def main(action: str, job: dict[str, Any]) -> None:
         else:
             result |= timed("accepted", lambda: deliver(store, job).accepted)
     print(json.dumps(result | {"peak_mb": peak_mb()}))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], json.loads(sys.argv[2]))

@@ -451,8 +451,8 @@ def test_settings_of_delivery_that_would_fail_later_are_refused_at_once(
     tmp_path: Path, table: str, lines: str, message: str | None
 ) -> None:
     """Each alone, with its table's place; what is right is not refused."""
-    text = SAMPLE.replace(f"[{table}]\n", f"[{table}]\n{lines}\n") if f"[{table}]\n" in SAMPLE else ""
-    text = text or f"{SAMPLE}\n[{table}]\n{lines}\n"
+    without = re.sub(rf"(?m)^\[{table}\]\n(?:(?!\[).*\n)*", "", SAMPLE)
+    text = f"{without}\n[{table}]\n{lines}\n"
     if message is None:
         load_settings(site(tmp_path, text), {})
     else:

@@ -44,9 +44,15 @@ class Signatures:
         made = iter(await self._make(missing))
         return [kept.get(personal.subscriber) or next(made) for _, _, personal in letters]
 
-    async def make_all(self) -> None:
-        """Make and store those of every letter that is due; what fits already is left alone."""
+    async def make_missing(self) -> None:
+        """Make and store those of the letters that are due; what fits already is left alone.
+
+        Nothing is looked at when every letter has one: what does not fit any more is found when it is to be sent.
+        """
         run = self._run
+        if not await self._ledger.ask(lambda tx: deliveries.count_unsigned(tx, run.mailing.id, run.clock())):
+            run.count.sign(run.count.tally.total)
+            return
         async for batch in due_batches(run, self._ledger):
             letters = address(run, self._ledger, batch)
             kept = await self._kept(letters)

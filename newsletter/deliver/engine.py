@@ -128,7 +128,7 @@ async def _go(run: Run, store: Store, *, only_sign: bool) -> Tally:
     try:
         signatures = Signatures(run, ledger, signers)
         if run.dispatch.signing and (run.dispatch.signing.ahead or only_sign):
-            await signatures.make_all()
+            await signatures.make_missing()
         if not only_sign:
             await _send(run, ledger, signatures)
     finally:

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from newsletter.deliver.signing import FormKey
     from newsletter.model import Letter, SubscriberId
 
-AHEAD: Final = 2 * deliveries.BATCH  # letters that are ready before anybody asks for them
+AHEAD: Final = 3 * deliveries.BATCH  # letters that are ready before anybody asks for them
+IN_THE_MAKING: Final = 4  # batches that are signed while others are sent
 MAX_WAITING: Final = 1_000  # letters that wait in memory for their lane
 PATIENCE: Final = 2.0  # seconds: who would have to wait longer for the lane waits in the ledger
 LOOK_SECONDS: Final = 0.1
@@ -105,21 +106,32 @@ class Feeder:
 
     async def fill(self) -> None:
         """Read and sign until everything that is due is ready; ends early when the run is over."""
+        making: deque[asyncio.Task[list[Ready]]] = deque()
         try:
             async for batch in due_batches(self._run, self._ledger):
-                self._ready.extend(await self._prepared(batch))
-                self._news.set()
-                while len(self._ready) >= AHEAD and not self._run.is_over():
-                    self._room.clear()
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(self._room.wait(), LOOK_SECONDS)
+                making.append(asyncio.create_task(self._prepared(batch)))
+                if len(making) >= IN_THE_MAKING:
+                    await self._add(await making.popleft())
+            while making:
+                await self._add(await making.popleft())
         except Exception as error:  # noqa: BLE001  # as a courier's
             self._run.failure = self._run.failure or error
         finally:
+            for task in making:
+                task.cancel()
             self._is_filled = True
             self._news.set()
 
     # --- how
+
+    async def _add(self, letters: Sequence[Ready]) -> None:
+        """Let them be taken, and come back when there is room for more."""
+        self._ready.extend(letters)
+        self._news.set()
+        while len(self._ready) >= AHEAD and not self._run.is_over():
+            self._room.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._room.wait(), LOOK_SECONDS)
 
     async def _prepared(self, batch: Sequence[Letter]) -> list[Ready]:
         """The letters of a batch that are to be sent now, with their signatures."""

@@ -76,6 +76,7 @@ class Ledger:
         self._waiting: list[Waiting] = []
         self._marks: list[Mark] = []
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="ledger-reader")  # no wave waits for a batch to be read
         self._news = asyncio.Event()
         self._one_at_a_time = asyncio.Lock()
         self._writer: asyncio.Task[None] | None = None
@@ -118,8 +119,8 @@ class Ledger:
             raise self.failure
 
     async def ask(self, question: Callable[[Connection], T]) -> T:
-        """Read in the ledger's thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._read, question)
+        """Read what is durable by now, without holding up what is written."""
+        return await asyncio.get_running_loop().run_in_executor(self._reader, self._read, question)
 
     async def do(self, deed: Callable[[Connection], None]) -> None:
         """Write something else in the ledger's thread, in a transaction of its own."""
@@ -133,6 +134,7 @@ class Ledger:
             await self.flush()
         finally:
             await asyncio.to_thread(self._thread.shutdown)
+            await asyncio.to_thread(self._reader.shutdown)
 
     def taken_dropped(self) -> list[Mark]:
         """The letters that were dropped when they asked for their permit, since this was asked last."""

@@ -10,7 +10,7 @@ from collections import defaultdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import bindparam, func, insert, select, tuple_
+from sqlalchemy import bindparam, exists, func, insert, select, tuple_
 
 from newsletter.model import DeliveryRecord, DeliveryState, Letter, MailingId, SubscriberId
 from newsletter.store.subscribers import as_subscriber
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from newsletter.model import Mark
 
-BATCH: Final = 500
+BATCH: Final = 200
 MAX_SHOWN: Final = 1_000  # rows that a person is shown at once
 
 
@@ -185,11 +185,17 @@ def kept_signatures(
     tx: Connection, mailing: MailingId, subscribers: Collection[SubscriberId]
 ) -> dict[SubscriberId, tuple[bytes, bytes, bytes]]:
     """(seal, dkim, smime) of those letters that were signed ahead."""
-    wanted = select(signatures).where(signatures.c.mailing_id == mailing, signatures.c.subscriber_id.in_(subscribers))
-    return {
-        SubscriberId(row.subscriber_id): (bytes(row.seal), bytes(row.dkim), bytes(row.smime))
-        for row in tx.execute(wanted)
-    }
+    rows = _quickly(tx, _KEPT.format(numbers=_list(subscribers)), (mailing, *subscribers)) if subscribers else ()
+    return {SubscriberId(number): (bytes(seal), bytes(dkim), bytes(smime)) for number, seal, dkim, smime in rows}
+
+
+def count_unsigned(tx: Connection, mailing: MailingId, now: datetime) -> int:
+    """How many of the letters that are due now have no signature that was made ahead."""
+    is_signed = exists().where(
+        signatures.c.mailing_id == table.c.mailing_id, signatures.c.subscriber_id == table.c.subscriber_id
+    )
+    wanted = select(func.count()).select_from(table)
+    return tx.scalar(wanted.where(table.c.mailing_id == mailing, OPEN, table.c.next_attempt <= now, ~is_signed)) or 0
 
 
 def forget_signatures(tx: Connection, mailing: MailingId) -> int:
@@ -199,7 +205,7 @@ def forget_signatures(tx: Connection, mailing: MailingId) -> int:
 
 # --- how ------------------------------------------------------------------------------------------------------
 
-# These three run for every few letters, thousands of times a minute, so they go straight to the driver: SQLAlchemy's
+# These run for every few letters, thousands of times a minute, so they go straight to the driver: SQLAlchemy's
 # ceremony costs five times what the database needs for them. Nothing but question marks is ever put into them.
 _MAY_LEAVE: Final = """
     SELECT d.subscriber_id, s.state, s.mailbox, s.language, s.audience, s.format, d.audience
@@ -210,6 +216,8 @@ _INTEND: Final = """
     UPDATE delivery SET state = 'intent', changed = ?, reason = ''
     WHERE mailing_id = ? AND subscriber_id IN ({numbers}) AND state IN ('pending', 'deferred')"""
 _MARK: Final = "UPDATE delivery SET {columns} WHERE mailing_id = ? AND subscriber_id = ? AND {condition}"
+_KEPT: Final = """
+    SELECT subscriber_id, seal, dkim, smime FROM signature WHERE mailing_id = ? AND subscriber_id IN ({numbers})"""
 NOT_OVER: Final = "state IN ('pending', 'deferred', 'intent', 'held')"
 
 

@@ -18,6 +18,7 @@ import argparse
 import asyncio
 import json
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -56,6 +57,7 @@ SMALL = Language("ja")  # a short letter of odd lines
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 # OpenDKIM 2.11 takes whatever C's isspace() says for a blank; RFC 6376 section 2.8 only blanks and tabs, as dkimpy.
 TAKEN_FOR_BLANKS = (b"\x0b", b"\x0c")
+BEFORE_COLON = re.compile(rb"(?m)^([!-9;-~]+)[ \t]+:")  # white space too, by section 3.4.2; dkimpy sees no header there
 SHOWN = 5  # examples of what was at fault
 FORGED = 30  # letters of which every header is forged and taken away
 HANDS = 2  # judges at once
@@ -191,8 +193,9 @@ def start_of(message: bytes) -> int:
 
 def essence(message: bytes) -> object:
     """What a relaxed signature of the letter can tell apart, as dkimpy sees it; None when it is no letter any more."""
+    head, gap, rest = message.partition(b"\r\n\r\n")
     try:
-        fields, body = dkim.rfc822_parse(message)
+        fields, body = dkim.rfc822_parse(BEFORE_COLON.sub(rb"\1:", head) + gap + rest)
     except dkim.MessageFormatError:
         return None
     return Relaxed.canonicalize_headers(fields), Relaxed.canonicalize_body(body)
@@ -224,10 +227,10 @@ def mutated(message: bytes, chance: random.Random) -> bytes:
 
 
 def _with_a_line_elsewhere(message: bytes, body: int, chance: random.Random) -> bytes:
-    lines = message[body:].split(b"\r\n")
-    line = lines.pop(chance.randrange(len(lines)))
+    lines = message[body:].split(b"\r\n")  # the last one is empty and stays: SMTP brings no text without a line end
+    line = lines.pop(chance.randrange(len(lines) - 1))
     if chance.random() < 0.7:
-        lines.insert(chance.randrange(len(lines) + 1), line)
+        lines.insert(chance.randrange(len(lines)), line)
     return message[:body] + b"\r\n".join(lines)
 
 
@@ -383,7 +386,8 @@ def _mutate(letters: Sequence[bytes], opendkim: OpenDkim, tally: Tally, chance: 
 
 def _difference(before: bytes, after: bytes) -> tuple[bytes, bytes]:
     place = next((n for n, (one, other) in enumerate(zip(before, after, strict=False)) if one != other), 0)
-    return before[place - 40 : place + 40], after[place - 40 : place + 40]
+    start = max(0, place - 40)
+    return before[start : place + 40], after[start : place + 40]
 
 
 def _forge(letters: Sequence[bytes], opendkim: OpenDkim, tally: Tally) -> None:
