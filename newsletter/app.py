@@ -91,6 +91,11 @@ class App:
     @property
     def dispatch(self) -> Dispatch:
         """How letters leave. ConfigError when a key cannot be used."""
+        return replace(self.posting, signing=load_signing(self.settings, self.clock()))
+
+    @property
+    def posting(self) -> Dispatch:
+        """How mail leaves that nobody signs, so that an expired certificate does not keep its own alarm back."""
         delivery = self.settings.delivery
         retry = Retry(
             first=timedelta(seconds=delivery.retry_seconds),
@@ -102,7 +107,6 @@ class App:
             return_path=delivery.return_path or self.publication.from_address,
             connections=delivery.connections,
             verp=delivery.verp,
-            signing=load_signing(self.settings, self.clock()),
             uncertain=Uncertain(delivery.uncertain),
             postfix=PostfixRecords(Path(delivery.postfix_log), delivery.postfix_queue),
             settle_seconds=delivery.settle_seconds,
@@ -154,11 +158,17 @@ def build_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) ->
     """Wire the parts together; touches neither database nor network yet."""
     return App(
         settings=settings,
-        store=Store(settings.store_url, folder=settings.root / STATE_FOLDER),
+        store=Store(settings.store_url, folder=_lock_folder(settings)),
         templates=Templates([settings.root / "templates"]),
         clock=clock,
         chance=random.SystemRandom(),
     )
+
+
+def _lock_folder(settings: Settings) -> Path:
+    """Beside an SQLite database, so that whoever uses the same one meets the same locks."""
+    path = settings.store_url.removeprefix("sqlite:///").partition("?")[0]
+    return settings.root / STATE_FOLDER if path == settings.store_url else Path(path).parent
 
 
 def set_up_logging(*, verbose: bool) -> None:

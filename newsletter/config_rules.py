@@ -37,6 +37,7 @@ PRIVATE_FOLDERS: Final = ("articles", "incidents", "reports", "editions", "templ
 
 MAX_PORT: Final = 65_535
 MAX_RATE: Final = 1_000_000_000
+MIN_RATE: Final = 0.0001  # a letter in three hours
 
 LIMITS: Final = {
     "delivery.connections": (1, 200),
@@ -256,6 +257,8 @@ def _wrong_delivery(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "delivery.return_path", f"the part before the @ may have {MAX_RETURN_LOCAL_PART} characters here; {hint}"
     if delivery.uncertain == "ask" and not delivery.verp:
         yield "delivery.verp", "must be true where uncertain is ask: the relay's log tells letters apart by it"
+    if delivery.uncertain == "ask" and settings.relay.others:
+        yield "relay.others", "must be empty where uncertain is ask: one log is asked, and it is one relay's"
     if delivery.retry_longest_seconds < delivery.retry_seconds:
         yield "delivery.retry_longest_seconds", "must not be less than delivery.retry_seconds"
 
@@ -265,8 +268,8 @@ def _wrong_lanes(settings: Settings) -> Iterator[tuple[str, str]]:
     for position, lane in enumerate(settings.delivery.lanes):
         key = f"delivery.lanes.{position}"
         rates = (lane.per_second, lane.per_hour, lane.per_day)
-        if any(rate is not None and not 0 < rate < MAX_RATE for rate in rates):
-            yield key, f"a rate must be more than 0 and less than {MAX_RATE:,}"
+        if any(rate is not None and not MIN_RATE <= rate < MAX_RATE for rate in rates):
+            yield key, f"a rate must be more than 0 and less than {MAX_RATE:,}, and at least {MIN_RATE:g}"
         if all(rate is None for rate in rates):
             yield key, "limits nothing; give it per_second, per_hour or per_day"
         if not lane.domains or ("*" in lane.domains and len(lane.domains) > 1):

@@ -18,7 +18,7 @@ from newsletter.deliver.outbox import send_notices
 from newsletter.errors import BusyError, NewsletterError
 from newsletter.model import MailingState, Notice
 from newsletter.render.mail import render_notice
-from newsletter.store import feeds, mailings, notices
+from newsletter.store import deliveries, feeds, mailings, notices
 
 if TYPE_CHECKING:
     from threading import Event
@@ -108,12 +108,29 @@ class Duties:
             self._hold(month, "unapproved", edition=mailing.digest)
 
     def retry(self) -> None:
-        """Send the letters of released months whose time has come, then the notices."""
+        """Send the letters of released months whose time has come, then the notices; one that fails stops no other.
+
+        Of a cancelled month only what a crash left uncertain is resolved.
+        """
         app = self.app
+        failures: list[NewsletterError] = []
         for mailing in self._mailings():
-            if mailing.state is MailingState.RELEASED and not self.stop.is_set():
-                pipeline.deliver(mailing.month, app, stop=self.stop.is_set)
-        send_notices(app.store, app.dispatch, publication=app.publication, clock=app.clock, stop=self.stop.is_set)
+            if self.stop.is_set():
+                break
+            try:
+                if mailing.state is MailingState.RELEASED or self._was_cut_off(mailing):
+                    pipeline.deliver(mailing.month, app, stop=self.stop.is_set)
+            except NewsletterError as error:
+                failures.append(error)
+        send_notices(app.store, app.posting, publication=app.publication, clock=app.clock, stop=self.stop.is_set)
+        if failures:
+            raise failures[0]
+
+    def _was_cut_off(self, mailing: Mailing) -> bool:
+        if mailing.state is not MailingState.CANCELLED:
+            return False
+        with self.app.store.read() as tx:
+            return bool(deliveries.intents(tx, mailing.id))
 
     def _mailings(self) -> tuple[Mailing, ...]:
         with self.app.store.read() as tx:

@@ -209,6 +209,9 @@ def release(mailing: Mailing, app: App) -> Mailing:
         mailing = current(mailing.month, app)
         if mailing.state in OUT:
             return mailing
+        if mailing.state is MailingState.CANCELLED:
+            raise ConflictError(f"the report of {mailing.month} was cancelled; nothing of it is sent any more")
+        _ = app.dispatch  # a key that cannot be used is told before anything is decided
         check_ended(mailing.month, app)
         released = mailing.released or app.clock()
         edition, manifest, files = _edition(mailing, app, released)

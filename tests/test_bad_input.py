@@ -549,10 +549,8 @@ class SmallServer(MailServer):
         return [offered[0], f"250-SIZE {self.max_bytes}", *(line for line in offered[1:] if "SIZE" not in line)]
 
 
-def test_a_letter_that_is_too_large_is_kept_as_refused_with_both_sizes(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It does not even travel; after 20 of them it is hardly the readers' fault, and the others stay due."""
+def test_a_letter_that_is_too_large_is_kept_with_both_sizes(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not even travel; after 20 of them it is hardly the readers' fault, and all are tried again."""
     site.subscribe(*PEOPLE)
     monkeypatch.setenv("NEWSLETTER_DELIVERY_CONNECTIONS", "1")
     with SmallServer() as small:
@@ -563,7 +561,7 @@ def test_a_letter_that_is_too_large_is_kept_as_refused_with_both_sizes(
     assert kept.pop(("pending", "", "")) == len(PEOPLE) - 20
     assert sum(kept.values()) == 20
     for state, reply, _ in kept:
-        assert state == "refused"
+        assert state == "deferred"
         assert re.fullmatch(r"552 5\.3\.4 the relay takes letters of up to 5000 bytes; this one has \d{5,6}", reply), (
             reply
         )

@@ -528,14 +528,15 @@ def set_signing(site: Site, **lines: str) -> None:
 
 
 def refused_to_send(site: Site, relay: MailServer, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Send: exit code 3, one message and no letter; every row is kept for when the key is mended."""
+    """Send: exit code 3, one message, and nothing is released or published before the key is mended."""
     monkeypatch.setenv("NEWSLETTER_RELAY_PORT", str(relay.port))
     site.subscribe("ann@people.example", "bob@people.example")
     assert site.newsletter("send", "2026-10", "--yes") == 3, site.err
     assert "Traceback" not in site.err
     (told,) = [line for line in site.err.splitlines() if line.startswith("error: ")]
     assert relay.connections == 0
-    assert site.json("status", "2026-10")["pending"] == 2
+    assert site.json("status", "2026-10")["state"] == "candidate"
+    assert not (site.folder / "editions").exists()
     return told
 
 

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from newsletter.deliver.courier import MAX_REFUSED_IN_A_ROW
+from newsletter.deliver.courier import MAX_LOST_IN_A_ROW, MAX_REFUSED_IN_A_ROW
 from newsletter.deliver.dispatch import Dispatch, Retry, Uncertain
 from newsletter.deliver.engine import deliver_due
 from newsletter.deliver.outbox import send_notices
@@ -331,13 +331,17 @@ def test_a_connection_lost_after_the_text_leaves_a_letter_that_nobody_sends_by_h
 
 
 @pytest.mark.parametrize("stage", ["DATA", "REPLY"])
-def test_where_the_operator_said_so_an_uncertain_letter_is_sent_again(store, mailserver, deliver, dispatch, stage):
-    """The reader may have it twice, with the same Message-ID; it is sent within the same run."""
+def test_where_the_operator_said_so_an_uncertain_letter_is_sent_again(store, mailserver, deliver, clock, stage):
+    """After a pause, as after every failure; the reader may have it twice, with the same Message-ID."""
     add_people(store, [person(1), person(2)])
     mailing = released(store)
     mailserver.drop_next(stage)
-    again = replace(dispatch, uncertain=Uncertain.AGAIN)
-    assert deliver(store, mailing, dispatch=again) == Tally(2, accepted=2, uncertain=1)
+    again = replace(deliver.keywords["dispatch"], uncertain=Uncertain.AGAIN)
+    assert deliver(store, mailing, dispatch=again) == Tally(2, accepted=1, uncertain=1)
+    assert deliver(store, mailing, dispatch=again) == Tally(0)
+    assert states(store, mailing) == {DeliveryState.ACCEPTED: 1, DeliveryState.DEFERRED: 1}
+    clock.pass_(hours=1)
+    assert deliver(store, mailing, dispatch=again) == Tally(1, accepted=1)
     assert repeats(mailserver) == (1 if stage == "REPLY" else 0)
     assert states(store, mailing) == {DeliveryState.ACCEPTED: 2}
 
@@ -402,16 +406,52 @@ def test_a_relay_that_refuses_us_marks_nothing(sqlite_store, mailserver, deliver
     assert states(sqlite_store, mailing) == {DeliveryState.ACCEPTED: 1, DeliveryState.PENDING: 1}
 
 
-def test_a_relay_that_refuses_everybody_does_not_cost_everybody_the_letter(sqlite_store, mailserver, deliver, dispatch):
-    """A relay that is set up wrongly says 554 to all: after some the run stops, and the others stay due."""
+def test_a_relay_that_refuses_everybody_costs_nobody_the_letter(sqlite_store, mailserver, deliver, dispatch, clock):
+    """A relay that is set up wrongly says 554 to all: after some the run stops, and all are tried again."""
     people = [person(number) for number in range(MAX_REFUSED_IN_A_ROW + 5)]
     add_people(sqlite_store, people)
     mailing = released(sqlite_store)
     mailserver.reply_next(*["554 5.7.1 Relay access denied"] * MAX_REFUSED_IN_A_ROW)
     with pytest.raises(DeliveryError, match="20 letters in a row"):
         deliver(sqlite_store, mailing, dispatch=replace(dispatch, connections=1))
-    assert states(sqlite_store, mailing) == {DeliveryState.REFUSED: 20, DeliveryState.PENDING: 5}
+    assert states(sqlite_store, mailing) == {DeliveryState.DEFERRED: 20, DeliveryState.PENDING: 5}
     assert deliver(sqlite_store, mailing) == Tally(5, accepted=5)
+    clock.pass_(hours=1)
+    assert deliver(sqlite_store, mailing) == Tally(20, accepted=20)
+
+
+def test_a_list_of_dead_addresses_is_given_up_in_the_end(sqlite_store, mailserver, deliver, dispatch, clock):
+    """However many stand in a row: after some days a refusal is a refusal."""
+    people = [person(number) for number in range(MAX_REFUSED_IN_A_ROW)]
+    add_people(sqlite_store, people)
+    mailing = released(sqlite_store)
+    clock.now += GIVE_UP_AFTER
+    mailserver.reply_next(*["550 5.1.1 unknown"] * MAX_REFUSED_IN_A_ROW)
+    with pytest.raises(DeliveryError, match="20 letters in a row"):
+        deliver(sqlite_store, mailing, dispatch=replace(dispatch, connections=1))
+    assert states(sqlite_store, mailing) == {DeliveryState.REFUSED: 20}
+
+
+def test_something_that_breaks_every_text_does_not_make_the_whole_list_uncertain(
+    sqlite_store, mailserver, deliver, dispatch
+):
+    """A crash of the relay costs each connection one letter; more than that stops the run."""
+    people = [person(number) for number in range(MAX_LOST_IN_A_ROW + 10)]
+    add_people(sqlite_store, people)
+    mailing = released(sqlite_store)
+    for _ in people:
+        mailserver.drop_next("DATA")
+    with pytest.raises(DeliveryError, match="the connection was lost in 11 letters"):
+        deliver(sqlite_store, mailing, dispatch=replace(dispatch, connections=1))
+    assert states(sqlite_store, mailing) == {DeliveryState.INTENT: 11, DeliveryState.PENDING: 9}
+
+
+def test_a_clock_that_was_ahead_holds_nobody_back(sqlite_store, mailserver, deliver, clock):
+    """Released, or deferred, by a clock that was twenty days ahead: due as soon as it is right again."""
+    add_people(sqlite_store, [person(1)])
+    mailing = released(sqlite_store, at=NOW + timedelta(days=20))
+    assert deliver(sqlite_store, mailing) == Tally(1, accepted=1)
+    assert len(mailserver.mails) == 1
 
 
 def test_only_one_delivers_at_a_time(database, mailserver, deliver):

@@ -192,7 +192,10 @@ def test_a_letter_that_is_sent_again_is_the_same_to_the_byte(store, mailserver, 
     add_people(store, [person(1), person(2)])
     mailing = released(store)
     mailserver.drop_next("REPLY")
-    deliver(store, mailing, signing=signing, uncertain=Uncertain.AGAIN)
+    clock = Clock()
+    deliver(store, mailing, signing=signing, uncertain=Uncertain.AGAIN, clock=clock)
+    clock.pass_(hours=1)
+    deliver(store, mailing, signing=signing, uncertain=Uncertain.AGAIN, clock=clock)
     first, second = mailserver.mails_to("reader-1@example.org")
     assert first.connection != second.connection
     assert first.content == second.content

@@ -120,7 +120,7 @@ class Engine:
     def position(self, mailing: Mailing) -> str | None:
         """From where the relay's log will be read."""
         with self.store.read() as tx:
-            kept = tx.execute(select(table.c.value).where(table.c.key.like(f"postfix-log/{mailing.id}/%")))
+            kept = tx.execute(select(table.c.value).where(table.c.key == f"postfix-log/{mailing.id}"))
             return kept.scalar_one_or_none()
 
 

@@ -13,6 +13,7 @@ import click
 from newsletter.cli.common import MONTH, json_option, opened_app, print_json
 from newsletter.cli.progress import shown_progress
 from newsletter.errors import BusyError, ConflictError, RefusedError, UsageError
+from newsletter.model import MailingState
 
 if TYPE_CHECKING:
     from newsletter.app import App
@@ -148,6 +149,8 @@ def _send(month: Month, app: App, *, yes: bool, paused: bool, as_json: bool) -> 
     from newsletter import control, jobs, pipeline, standing  # noqa: PLC0415
 
     mailing = pipeline.prepare(month, app)
+    if mailing.state is MailingState.CANCELLED:
+        pipeline.deliver(month, app)  # what a crash left uncertain is resolved; nothing is sent
     if mailing.state not in pipeline.DECIDED:
         pipeline.check_ended(month, app)
     if pipeline.waits_for_approval(mailing, app):
@@ -164,6 +167,8 @@ def _send(month: Month, app: App, *, yes: bool, paused: bool, as_json: bool) -> 
     _print_standing(reached, as_json=as_json)
     if reached.is_finished or paused:
         return 0
+    if reached.mailing.state is MailingState.CANCELLED:
+        raise ConflictError(f"{month} was cancelled meanwhile; nothing more of it is sent")
     return INTERRUPTED if stop.is_set() else TRY_AGAIN
 
 

@@ -15,6 +15,7 @@ from newsletter.deliver.ledger import Permit
 from newsletter.deliver.replies import judge
 from newsletter.deliver.smtp import LOST, Connection
 from newsletter.errors import DeliveryError
+from newsletter.model import DeliveryState
 
 if TYPE_CHECKING:
     from newsletter.deliver.feeder import Feeder
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 MAX_REFUSED_IN_A_ROW: Final = 20  # so many wrong addresses are no accident: then the fault is ours or the relay's
+MAX_LOST_IN_A_ROW: Final = 10  # beside one for each connection
 OPEN_TRIES: Final = 3
 OPEN_PAUSE: Final = 0.2  # seconds, longer each time
 
@@ -99,6 +101,7 @@ class Courier:
             # Whether the relay has it is for its records, or a person, to tell: the row stays as it is (RFC 1047).
             self._run.count.add("uncertain", ready.domain)
             log.warning("uncertain", delivery=ready.id, reply=reply.text)
+            self._count_lost()
         else:
             self._answered(ready, reply)
         return following
@@ -112,10 +115,26 @@ class Courier:
         mark = judge(reply, ready.letter, run.dispatch.retry, released=run.released, now=run.clock(), rng=run.rng)
         self._ledger.mark(mark)
         run.note(mark, ready.domain, reply)
-        if run.count.refused_in_a_row >= MAX_REFUSED_IN_A_ROW:
+        if mark.state is DeliveryState.ACCEPTED:
+            run.refused.clear()
+            run.lost = 0
+        elif mark.state is DeliveryState.REFUSED:
+            run.refused.append(mark.subscriber)
+        if len(run.refused) >= MAX_REFUSED_IN_A_ROW:
             raise DeliveryError(
-                f"the relay refused {run.count.refused_in_a_row} letters in a row, which is hardly the readers' fault; "
-                "look at its replies before you go on: the other letters are still due",
+                f"the relay refused {len(run.refused)} letters in a row, which is hardly the readers' fault; its last "
+                f"reply was: {reply}; mend that: these letters are tried again, and the others are still due",
+                permanent=True,
+            )
+
+    def _count_lost(self) -> None:
+        """A crash of the relay costs every connection one letter; more than that is no crash."""
+        run = self._run
+        run.lost += 1
+        if run.lost >= MAX_LOST_IN_A_ROW + run.dispatch.connections:
+            raise DeliveryError(
+                f"the connection was lost in {run.lost} letters, and none was accepted meanwhile: something between us "
+                "and the relay breaks them; they are uncertain, and the others are still due",
                 permanent=True,
             )
 

@@ -11,17 +11,19 @@ does with it after that is at least once, as SMTP is (RFC 1047).
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from newsletter.deliver.ahead import Signatures
-from newsletter.deliver.courier import Courier
+from newsletter.deliver.courier import MAX_REFUSED_IN_A_ROW, Courier
 from newsletter.deliver.feeder import Feeder
 from newsletter.deliver.lanes import Lanes
 from newsletter.deliver.ledger import Ledger
 from newsletter.deliver.letters import Desk
+from newsletter.deliver.replies import JITTER
 from newsletter.deliver.run import Count, Run
 from newsletter.deliver.signing import Forms, Signers
 from newsletter.deliver.uncertain import remember_position, resolve
@@ -35,16 +37,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
+    from sqlalchemy import Connection as Transaction
+
     from newsletter.deliver.dispatch import Dispatch
     from newsletter.deliver.run import Clock, Progress, Tally, Trace
     from newsletter.keys import LinkKeys
-    from newsletter.model import CompiledVariant, Mailing, Publication
+    from newsletter.model import CompiledVariant, Mailing, MailingId, Publication
     from newsletter.store.database import Store
 
 log = structlog.get_logger(__name__)
 
 DELIVERY_LOCK: Final = "delivery"
 FINISHED: Final = (MailingState.SENT, MailingState.CANCELLED)
+CAPPED_WAIT: Final = timedelta(days=30)  # how long a daily cap may make a letter wait
 LETTERS_PER_CONNECTION: Final = 20  # fewer letters are not worth another connection
 STOP_SECONDS: Final = 3.0  # what is in flight gets so long to end after a stop
 LOOK_SECONDS: Final = 0.1
@@ -149,6 +154,7 @@ async def _send(run: Run, ledger: Ledger, signatures: Signatures) -> None:
         if await ledger.ask(lambda tx: mailings.may_leave(tx, run.mailing.id)):
             await _pass(run, ledger, signatures)
         await ledger.flush()
+        await _take_back(run, ledger)
         if run.is_over():
             return
         uncertain = run.count.tally.uncertain
@@ -157,6 +163,20 @@ async def _send(run: Run, ledger: Ledger, signatures: Signatures) -> None:
         if not run.again:
             return
         from_before = frozenset()
+
+
+async def _take_back(run: Run, ledger: Ledger) -> None:
+    """What a relay said that refuses everybody is not kept against the readers: those letters are tried again.
+
+    Not for ever: as every letter they are given up when nobody wants them any more.
+    """
+    is_too_late = run.clock() - run.released >= run.dispatch.retry.give_up_after
+    if len(run.refused) < MAX_REFUSED_IN_A_ROW or is_too_late:
+        return
+    again = run.clock() + run.dispatch.retry.first
+    numbers = tuple(run.refused)
+    await ledger.do(lambda tx: deliveries.take_back(tx, run.mailing.id, numbers, again, run.clock()))
+    log.warning("refusals taken back", mailing=run.mailing.id, letters=len(numbers))
 
 
 async def _pass(run: Run, ledger: Ledger, signatures: Signatures) -> None:
@@ -200,6 +220,8 @@ def _look_up(
     store: Store, mailing: Mailing, dispatch: Dispatch, now: datetime
 ) -> tuple[Mailing, tuple[CompiledVariant, ...], dict[str, tuple[int, int]], int]:
     """The mailing and its letters as they are now, what its lanes used before, and how many letters are due."""
+    with store.begin() as tx:
+        _hasten(tx, mailing.id, dispatch, now)
     with store.read() as tx:
         found = mailings.by_id(tx, mailing.id)
         compiled = mailings.variants(tx, mailing.id)
@@ -209,6 +231,12 @@ def _look_up(
         raise ConflictError(f"the report of {mailing.month} is not released; nothing was sent")
     _refuse_too_strict(compiled)
     return found, compiled, used, total
+
+
+def _hasten(tx: Transaction, mailing: MailingId, dispatch: Dispatch, now: datetime) -> None:
+    """Bring back what waits longer than anything of ours lets it: the clock was ahead when that was written down."""
+    longest = dispatch.retry.longest * (1 + JITTER)
+    deliveries.hasten(tx, mailing, now, now + max(longest, CAPPED_WAIT if dispatch.lanes else longest))
 
 
 def _finish(store: Store, mailing: Mailing) -> bool:

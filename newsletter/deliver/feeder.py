@@ -119,6 +119,7 @@ class Feeder:
         finally:
             for task in making:
                 task.cancel()
+            await asyncio.gather(*making, return_exceptions=True)
             self._is_filled = True
             self._news.set()
 

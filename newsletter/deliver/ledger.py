@@ -151,7 +151,11 @@ class Ledger:
                     await asyncio.sleep(GATHER_SECONDS)
                 self._news.clear()
                 async with self._one_at_a_time:
-                    await asyncio.shield(self._wave())
+                    wave = asyncio.ensure_future(self._wave())
+                    try:
+                        await asyncio.shield(wave)
+                    finally:
+                        await asyncio.wait([wave])  # also when we are to end: nobody else writes before it has
 
     async def _wave(self) -> None:
         waiting, self._waiting = self._waiting, []
@@ -165,13 +169,16 @@ class Ledger:
             self.failure = error  # whatever it is, nobody may go on
             self._marks = marks + self._marks
             for one in (*waiting, *self._waiting):
-                one.permit.set_exception(error)
+                if not one.permit.done():
+                    one.permit.set_exception(error)
             self._waiting = []
             raise
         self.failure = None
         for one, permit in zip(waiting, permits, strict=True):
-            if not one.permit.done():  # nobody waits any more: its row is as uncertain as after a crash
+            if not one.permit.done():
                 one.permit.set_result(permit)
+            elif permit is Permit.GRANTED:  # nobody waits any more, so its text has certainly not left
+                self.mark(Mark(subscriber=one.letter.subscriber.id, state=DeliveryState.PENDING, tried=False))
 
     def _read(self, question: Callable[[Connection], T]) -> T:
         with self._store.read() as tx:

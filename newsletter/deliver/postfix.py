@@ -91,10 +91,16 @@ class Answer:
     Attributes:
         taken: those of the senders asked for whose letter the relay has or had.
         missing: empty when all others were certainly not taken; otherwise in words why that cannot be known.
+        again: whether asking later can tell: nothing is wrong with the records, the relay is just not done.
     """
 
     taken: frozenset[str]
     missing: str
+    again: bool = False
+
+
+class _TooEarlyError(DeliveryError):
+    """Later they can tell."""
 
 
 def position(log: Path) -> str:
@@ -140,7 +146,8 @@ def ask(
     if not senders:
         return Answer(frozenset(), "")
     search = _Search({sender.lower().encode(): sender for sender in senders})
-    faults = []
+    faults: list[str] = []
+    is_early = False
     with ExitStack() as stack:
         try:
             logs = _Logs.open_since(records.log, since, stack)
@@ -156,8 +163,24 @@ def ask(
                 step()
             except (DeliveryError, OSError) as error:
                 faults.append(_in_words(error))
+                is_early = isinstance(error, _TooEarlyError) and len(faults) == 1
     taken = frozenset(search.taken)
-    return Answer(taken, "; ".join(faults) if len(taken) < len(search.wanted) else "")
+    if len(taken) == len(search.wanted):
+        return Answer(taken, "")
+    return Answer(taken, "; ".join(faults), again=is_early)
+
+
+def prove_alive(log: Path, probe: Callable[[], None], *, alive_seconds: float = ALIVE_SECONDS) -> None:
+    """Make a connection, and see that it comes into the log: it is this relay's, and it is written.
+
+    Raises:
+        DeliveryError: it is not, or the log cannot be read, or the relay does not answer.
+    """
+    with ExitStack() as stack:
+        try:
+            _prove_alive(_Logs.open_all(log, stack), probe, alive_seconds)
+        except OSError as error:
+            raise DeliveryError(_in_words(error)) from error
 
 
 def _in_words(error: DeliveryError | OSError) -> str:
@@ -397,9 +420,9 @@ def _read_logs(logs: _Logs, search: _Search) -> None:
     if not logs.since:
         return  # likewise
     if not logs.still_the_same():
-        raise DeliveryError(f"{logs.path} was rotated or cut off while it was read; ask again")
+        raise _TooEarlyError(f"{logs.path} was rotated or cut off while it was read; ask again")
     if open_sessions:
-        raise DeliveryError(f"the relay still had {open_sessions} SMTP sessions open; ask again when they have ended")
+        raise _TooEarlyError(f"the relay still had {open_sessions} SMTP sessions open; ask again when they have ended")
 
 
 def _prove_alive(logs: _Logs, probe: Callable[[], None], seconds: float) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from newsletter.deliver.letters import Desk, Form, Personal, Signature
     from newsletter.deliver.signing import FormKey, Forms
     from newsletter.deliver.smtp import Envelope, Reply
-    from newsletter.model import Language, Letter, Mailing, Mark
+    from newsletter.model import Language, Letter, Mailing, Mark, SubscriberId
 
 log = structlog.get_logger(__name__)
 
@@ -72,7 +72,6 @@ class Count:
         self._total = total
         self._counts = dict.fromkeys(COUNTED, 0)
         self._domains: dict[str, Counter[str]] = {}
-        self.refused_in_a_row = 0
         self._progress = progress
 
     @property
@@ -143,6 +142,8 @@ class Run:
     log: FilteringBoundLogger = field(default_factory=log.bind)  # bound once: what is not shown costs next to nothing
     failure: Exception | None = None
     connections: int = 0  # that are open
+    refused: list[SubscriberId] = field(default_factory=list)  # by the relay, since it last accepted a letter
+    lost: int = 0  # letters that are uncertain, since it last accepted one
     halted: bool = False  # an operator paused or cancelled the mailing
     again: bool = False  # a letter has to be made anew, so there is another pass
 
@@ -166,10 +167,6 @@ class Run:
 
     def note(self, mark: Mark, domain: str, reply: Reply | None = None) -> None:
         """Count it and log it, by numbers and never by address."""
-        if mark.state is DeliveryState.ACCEPTED:
-            self.count.refused_in_a_row = 0
-        elif mark.state is DeliveryState.REFUSED:
-            self.count.refused_in_a_row += 1
         self.count.add(mark.state.value, domain)
         say = self.log.debug if mark.state is DeliveryState.ACCEPTED else self.log.info
         facts = {"code": reply.code, "enhanced": reply.enhanced} if reply else {"reason": mark.reason}

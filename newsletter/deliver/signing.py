@@ -12,7 +12,7 @@ import os
 import signal
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from threading import Thread
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -123,8 +123,8 @@ def _needed(forms: Forms, batch: Sequence[tuple[FormKey, Personal]]) -> Variants
 class _Keys:
     """Keys as another process can be told them."""
 
-    dkim: tuple[tuple[bytes, str, str], ...]  # PEM, selector, domain
-    smime: tuple[bytes, bytes] | None  # certificates and key, both PEM
+    dkim: tuple[tuple[bytes, str, str], ...] = field(repr=False)  # PEM, selector, domain
+    smime: tuple[bytes, bytes] | None = field(repr=False)  # certificates and key, both PEM
 
 
 @dataclass(slots=True)

@@ -314,7 +314,7 @@ class Connection:
     def _reply(self, code: int, words: bytes, envelope: Envelope) -> Reply:
         if code == CLOSING:
             self._wire.lose(CLOSED_BY_RELAY)
-        text = shown(words, envelope.recipient)
+        text = shown(words, envelope.recipient, envelope.sender)
         enhanced = ENHANCED.match(text)
         return Reply(code, enhanced[0] if enhanced else "", text)
 

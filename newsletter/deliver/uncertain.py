@@ -7,6 +7,8 @@ records know. They are asked only once the relay can hold no session of the dead
 from __future__ import annotations
 
 import asyncio
+import json
+from dataclasses import replace
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
@@ -29,21 +31,28 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 LOOK_SECONDS: Final = 0.1
-ASK_TIMES: Final = 3
+ASK_AGAIN: Final = 2  # times, while the relay is not done; then the next run asks
+PROBE_SECONDS: Final = 3.0  # a relay that does not answer is not waited for, since a stop cannot interrupt it
 NOBODY: Final = SubscriberId(0)
 TAKEN: Final = "the relay's records show that it took it"
 NOT_TAKEN: Final = Reply(LOST, BAD_CONNECTION, "the connection was lost, and by its own records the relay took nothing")
 HELD: Final = "uncertain: the connection was lost before the relay answered"
-AGAIN: Final = "uncertain; sent again, as the settings say"
+AGAIN: Final = Reply(LOST, BAD_CONNECTION, "uncertain; sent again, as the settings say")
 
 
 def log_key(run: Run) -> str:
-    """Where the store keeps the position in the relay's log before the first letter of a mailing left.
+    """Where the store keeps the position in the relay's log before the first letter of a mailing left."""
+    return f"postfix-log/{run.mailing.id}"
 
-    It names how its letters are addressed: under another return path, or another key of the tokens in it, the lines of
-    those that a crash left would not be found, and their position is as good as none.
+
+def _way(run: Run) -> str:
+    """By whom and how letters leave. Kept with the position: after a change it is as good as none.
+
+    Under another return path, or another key of the tokens in it, the lines of letters that a crash left would not be
+    found; and another relay's log says nothing of them.
     """
-    return f"postfix-log/{run.mailing.id}/{run.desk.sender(run.mailing.id, NOBODY)}"
+    relays = ", ".join(f"{relay.host}:{relay.port}" for relay in run.dispatch.relays)
+    return f"{run.desk.sender(run.mailing.id, NOBODY)} through {relays}"
 
 
 async def remember_position(run: Run, ledger: Ledger) -> None:
@@ -57,9 +66,11 @@ async def remember_position(run: Run, ledger: Ledger) -> None:
     key, log_file = log_key(run), run.dispatch.postfix.log
     if await ledger.ask(lambda tx: bool(deliveries.intents(tx, run.mailing.id))):
         return
-    await asyncio.to_thread(_probe(run))  # a log that was just begun has something to be recognised by then
+    await asyncio.to_thread(postfix.position, log_file)  # readable at all?
+    # A log that is not this relay's is told now, and one that was just begun has something to be recognised by then.
+    await asyncio.to_thread(postfix.prove_alive, log_file, _probe(run))
     position = await asyncio.to_thread(postfix.position, log_file)
-    await ledger.do(lambda tx: meta.put(tx, key, position, run.clock()))
+    await ledger.do(lambda tx: meta.put(tx, key, json.dumps([_way(run), position]), run.clock()))
 
 
 async def resolve(run: Run, ledger: Ledger, *, since: float, from_before: Collection[SubscriberId]) -> bool:
@@ -77,7 +88,7 @@ async def resolve(run: Run, ledger: Ledger, *, since: float, from_before: Collec
             return False
         marks = await _asked(run, ledger, letters, from_before)
     elif rule is Uncertain.AGAIN:
-        marks = [_pending(run, letter, AGAIN) for letter in letters]
+        marks = [_once_more(run, letter, AGAIN, from_before) for letter in letters]
     else:
         marks = [_held(letter, HELD) for letter in letters]
     for mark in marks:
@@ -111,32 +122,36 @@ async def _asked(
     run: Run, ledger: Ledger, letters: Sequence[Letter], from_before: Collection[SubscriberId]
 ) -> list[Mark]:
     records = run.dispatch.postfix
-    position = await ledger.ask(lambda tx: meta.get(tx, log_key(run)))
+    kept = await ledger.ask(lambda tx: meta.get(tx, log_key(run)))
+    way, position = json.loads(kept) if kept else ("", "")
+    if way != _way(run):
+        position = ""
     if records is None:
         raise AssertionError("the rule is to ask, and there is nobody to ask")
     senders = {run.desk.sender(run.mailing.id, letter.subscriber.id): letter for letter in letters}
-    for _ in range(ASK_TIMES):
-        answer = await asyncio.to_thread(postfix.ask, records, position or "", senders.keys(), _probe(run))
-        if not answer.missing or not await _settled(run, monotonic()):
-            break  # otherwise a session may still be open: it ends, or the answer stays what it is
+    answer = await asyncio.to_thread(postfix.ask, records, position, senders.keys(), _probe(run))
+    for _ in range(ASK_AGAIN):
+        if not answer.again or not await _settled(run, monotonic()):
+            break
+        answer = await asyncio.to_thread(postfix.ask, records, position, senders.keys(), _probe(run))
     marks = []
     for sender, letter in senders.items():
         if sender in answer.taken:
             marks.append(Mark(subscriber=letter.subscriber.id, state=DeliveryState.ACCEPTED, reply=TAKEN))
+        elif answer.again:
+            log.warning("still uncertain", delivery=f"{run.mailing.id}.{letter.subscriber.id}", reason=answer.missing)
         elif answer.missing:
             marks.append(_held(letter, f"{HELD}; {answer.missing}"))
-        elif letter.subscriber.id in from_before:
-            marks.append(_pending(run, letter, str(NOT_TAKEN)))  # it was our death, not the relay's doing
         else:
-            marks.append(judge(NOT_TAKEN, letter, run.dispatch.retry, released=run.released, now=run.clock(),
-                               rng=run.rng))  # fmt: skip
+            marks.append(_once_more(run, letter, NOT_TAKEN, from_before))
     return marks
 
 
 def _probe(run: Run) -> Callable[[], None]:
     async def greet() -> None:
         for relay in run.dispatch.relays:
-            connection = await Connection.open(relay)
+            patience = min(relay.timeout_seconds, PROBE_SECONDS)
+            connection = await Connection.open(replace(relay, timeout_seconds=patience))
             await connection.close()
 
     return lambda: asyncio.run(greet())  # in a thread of its own, which has no loop yet
@@ -146,6 +161,9 @@ def _held(letter: Letter, reason: str) -> Mark:
     return Mark(subscriber=letter.subscriber.id, state=DeliveryState.HELD, reason=reason, tried=False)
 
 
-def _pending(run: Run, letter: Letter, said: str) -> Mark:
-    number = letter.subscriber.id
-    return Mark(subscriber=number, state=DeliveryState.PENDING, reply=said, next_attempt=run.clock())
+def _once_more(run: Run, letter: Letter, said: Reply, from_before: Collection[SubscriberId]) -> Mark:
+    """At once when it was our death that cut it off; after a pause, and not for ever, when it was the relay's doing."""
+    if letter.subscriber.id in from_before:
+        number = letter.subscriber.id
+        return Mark(subscriber=number, state=DeliveryState.PENDING, reply=said.text, next_attempt=run.clock())
+    return judge(said, letter, run.dispatch.retry, released=run.released, now=run.clock(), rng=run.rng)

@@ -200,9 +200,11 @@ class Wire(asyncio.BufferedProtocol):
             self._arm()
 
 
-def shown(said: bytes | str, recipient: str = "") -> str:
-    """In one line of printable ASCII, bounded, and without the recipient: what is kept and logged names no person."""
+def shown(said: bytes | str, recipient: str = "", sender: str = "") -> str:
+    """In one line of printable ASCII, bounded: what is kept names no recipient, and no sender with its token."""
     text = said.decode("ascii", "replace") if isinstance(said, bytes) else said
     if recipient and recipient.lower() in text.lower():
         text = re.sub(re.escape(recipient), "(recipient)", text, flags=re.IGNORECASE)
+    if sender and sender.lower() in text.lower():
+        text = re.sub(re.escape(sender), "(sender)", text, flags=re.IGNORECASE)
     return UNPRINTABLE.sub(" ", text).strip()[:MAX_REPLY]

@@ -10,7 +10,7 @@ from collections import defaultdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import bindparam, exists, func, insert, select, tuple_
+from sqlalchemy import bindparam, exists, func, insert, select, tuple_, update
 
 from newsletter.model import DeliveryRecord, DeliveryState, Letter, MailingId, SubscriberId
 from newsletter.store.subscribers import as_subscriber
@@ -117,9 +117,26 @@ def mark(tx: Connection, mailing: MailingId, marks: Iterable[Mark], now: datetim
             columns += ", next_attempt = ?"
             values.append(_stored(tx, one.next_attempt))
         condition = "state <> 'accepted'" if one.state is DeliveryState.ACCEPTED else NOT_OVER
+        if one.next_attempt is not None and not one.tried:
+            condition = IS_OPEN  # a postponement: if it is under way by now, somebody else sends it
         kinds[_MARK.format(columns=columns, condition=condition)].append((*values, mailing, one.subscriber))
     for sql, rows in kinds.items():
         _quickly(tx, sql, rows)
+
+
+def take_back(
+    tx: Connection, mailing: MailingId, subscribers: Collection[SubscriberId], again: datetime, now: datetime
+) -> None:
+    """Letters that the relay refused are deferred after all."""
+    theirs = table.c.subscriber_id.in_(subscribers)
+    refused = update(table).where(table.c.mailing_id == mailing, theirs, table.c.state == DeliveryState.REFUSED)
+    tx.execute(refused.values(state=DeliveryState.DEFERRED, next_attempt=again, changed=now))
+
+
+def hasten(tx: Connection, mailing: MailingId, now: datetime, latest: datetime) -> int:
+    """Letters that would wait beyond ``latest`` are due now; returns how many."""
+    late = update(table).where(table.c.mailing_id == mailing, OPEN, table.c.next_attempt > latest)
+    return tx.execute(late.values(next_attempt=now)).rowcount
 
 
 def record(tx: Connection, mailing: MailingId, subscriber: SubscriberId) -> DeliveryRecord | None:
@@ -218,6 +235,7 @@ _INTEND: Final = """
 _MARK: Final = "UPDATE delivery SET {columns} WHERE mailing_id = ? AND subscriber_id = ? AND {condition}"
 _KEPT: Final = """
     SELECT subscriber_id, seal, dkim, smime FROM signature WHERE mailing_id = ? AND subscriber_id IN ({numbers})"""
+IS_OPEN: Final = "state IN ('pending', 'deferred')"
 NOT_OVER: Final = "state IN ('pending', 'deferred', 'intent', 'held')"
 
 
