@@ -302,6 +302,32 @@ def test_a_rule_that_comes_after_the_crash_does_not_make_anybody_guess(engine, m
         assert taken(postfix) == Counter([TWO])
 
 
+def test_a_return_path_that_was_changed_and_changed_back_does_not_make_anybody_guess(engine, mailing, postfix):
+    """The crash came under the other one, so the log is looked through for names that were never in it."""
+    usual = engine.dispatch
+    engine.run(mailing, stop=stop_after(1))
+    engine.dispatch = replace(usual, return_path="returned@meridian.example")
+    engine.die(mailing, "reply")
+    wait_for(lambda: not queued(postfix), "the queue is not empty")
+    engine.dispatch = usual
+    engine.run(mailing)
+    assert max(taken(postfix).values()) == 1
+    assert DeliveryState.HELD in engine.states(mailing)
+
+
+def test_the_log_of_another_relay_proves_nothing(engine, mailing, postfix, mailserver):
+    """Delivered through one, asked of the other: held, and never sent twice."""
+    here = engine.dispatch
+    elsewhere = replace(here.relays[0], host=mailserver.host, port=mailserver.port)
+    engine.dispatch = replace(here, relays=(elsewhere,), uncertain=Uncertain.HOLD)
+    engine.die(mailing, "reply")
+    assert mailserver.wait_for(1)
+    engine.dispatch = here
+    engine.run(mailing)
+    assert engine.states(mailing) == {DeliveryState.HELD: 1, DeliveryState.ACCEPTED: 1}
+    assert not set(taken(postfix)) & {mail.recipient for mail in mailserver.mails}
+
+
 @pytest.mark.parametrize("what", ["another return path", "another key"])
 def test_letters_that_were_addressed_otherwise_are_not_called_missing(engine, mailing, postfix, what):
     """Their lines are in the log under a name that nobody looks for any more: held, and never sent twice."""

@@ -8,13 +8,14 @@ from pathlib import Path
 from threading import Event
 
 import pytest
+from sqlalchemy import text
 
 from newsletter import pipeline
 from newsletter.app import App
 from newsletter.duties import Duties
-from newsletter.errors import ContentError, DeliveryError
-from newsletter.model import MailingState, Month
-from newsletter.store import mailings
+from newsletter.errors import ContentError, DeliveryError, HandlingError
+from newsletter.model import DeliveryState, MailingState, Month, Notice
+from newsletter.store import deliveries, mailings, notices
 from tests.campaigns import years
 from tests.support.mailserver import MailServer
 from tests.support.sites import READER, Clock, small_app
@@ -135,6 +136,41 @@ def test_a_relay_that_is_away_is_tried_again(app: App, clock: Clock, mailserver:
     mailserver.start()
     tick(app)
     assert len(mailserver.mails_to(READER)) == 1
+
+
+def test_a_month_that_cannot_leave_stops_no_other_month_and_no_notice(
+    app: App, clock: Clock, mailserver: MailServer
+) -> None:
+    """One whose letters are marked too strict fails at every tick; what stands behind it leaves all the same."""
+    for month, at in ((OCTOBER, DUE), (Month(2026, 11), DUE + timedelta(days=28))):
+        clock.now = at
+        mailing = pipeline.prepare(month, app)
+        pipeline.approve(month, app, digest=mailing.digest, by="robin")
+        pipeline.release(pipeline.current(month, app), app)
+    with app.store.begin() as tx:
+        tx.execute(text("UPDATE variant SET tlp = 'AMBER' WHERE mailing_id = 1"))
+        notices.post(tx, Notice(key="k", recipient=EDITOR, subject="News", text="x", created=clock.now,
+                                expires=clock.now + timedelta(days=1)))  # fmt: skip
+    with pytest.raises(HandlingError):
+        Duties(app, Event()).retry()
+    assert pipeline.current(OCTOBER, app).state is MailingState.RELEASED
+    assert pipeline.current(Month(2026, 11), app).state is MailingState.SENT
+    assert subjects(mailserver, EDITOR) == ["News"]
+
+
+def test_what_a_crash_left_of_a_cancelled_month_is_resolved(app: App, clock: Clock, mailserver: MailServer) -> None:
+    """Nobody sends it any more, and still somebody has to know."""
+    clock.now = DUE
+    mailing = pipeline.prepare(OCTOBER, app)
+    pipeline.approve(OCTOBER, app, digest=mailing.digest, by="robin")
+    mailing = pipeline.release(pipeline.current(OCTOBER, app), app)
+    with app.store.begin() as tx:
+        tx.execute(text("UPDATE delivery SET state = 'intent'"))
+        mailings.cancel(tx, OCTOBER, clock.now)
+    tick(app)
+    with app.store.read() as tx:
+        assert deliveries.tally(tx, mailing.id)[DeliveryState.HELD] == 1
+    assert mailserver.mails_to(READER) == ()
 
 
 def test_a_dead_feed_is_a_line_on_the_draft_and_never_a_failed_month(

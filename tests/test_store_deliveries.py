@@ -114,6 +114,27 @@ def test_a_letter_that_is_about_to_leave_is_nobody_elses(store):
         assert [one.id for one in deliveries.unsure(tx, mailing.id)] == [f"{mailing.id}.{person(1).id}"]
 
 
+def test_a_postponement_takes_no_letter_from_whoever_is_sending_it(store):
+    """It asks for the state that it starts from, as every change does."""
+    add_people(store, [person(1)])
+    mailing = released(store)
+    with store.begin() as tx:
+        deliveries.intend(tx, mailing.id, [person(1).id], NOW)
+    marked(store, mailing, outcome(DeliveryState.PENDING, next_attempt=NOW + timedelta(hours=1), tried=False))
+    assert state_of(store, mailing, person(1))[0] == "intent"
+
+
+def test_refusals_are_taken_back_where_nobody_was_meant(store):
+    """Those of the given letters that were refused, and no others."""
+    add_people(store, [person(1), person(2), person(3)])
+    mailing = released(store)
+    marked(store, mailing, REFUSED, outcome(DeliveryState.ACCEPTED, 2), outcome(DeliveryState.REFUSED, 3))
+    with store.begin() as tx:
+        deliveries.take_back(tx, mailing.id, [person(1).id, person(2).id], NOW, NOW)
+    states = [state_of(store, mailing, person(number))[0] for number in (1, 2, 3)]
+    assert states == ["deferred", "accepted", "refused"]
+
+
 @pytest.mark.parametrize("mark", [ACCEPTED, REFUSED, HELD, DROPPED])
 def test_what_is_over_is_never_intended_again(store, mark):
     """The intent asks for the state that it starts from."""
