@@ -454,6 +454,29 @@ def test_a_clock_that_was_ahead_holds_nobody_back(sqlite_store, mailserver, deli
     assert len(mailserver.mails) == 1
 
 
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_who_has_lost_the_lock_stops(database, mailserver, deliver):
+    """PostgreSQL gives it to somebody else when it ends our connection; SQLite's is the operating system's."""
+    people = [person(number) for number in range(9 * deliveries.BATCH)]  # more than are read ahead
+    with closing(database.open()) as store, closing(database.open()) as other:
+        add_people(store, people)
+        mailing = released(store)
+
+        def end_the_connection(tally):
+            if tally.done == 1:
+                with other.begin() as tx:
+                    tx.execute(text("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"))
+
+        with pytest.raises(StoreError, match="delivery lock"):
+            deliver(store, mailing, progress=end_the_connection)
+        sent = len(mailserver.mails)
+        assert sent < len(people)
+        assert states(store, mailing) == {DeliveryState.ACCEPTED: sent, DeliveryState.PENDING: len(people) - sent}
+        deliver(store, mailing)
+    assert repeats(mailserver) == 0
+    assert len(mailserver.mails) == len(people)
+
+
 def test_only_one_delivers_at_a_time(database, mailserver, deliver):
     """The second is told so at once, and sends nothing."""
     with closing(database.open()) as store, closing(database.open()) as other:

@@ -92,7 +92,7 @@ def deliver_due(
         HandlingError: a letter is marked stricter than its audience is cleared for; nothing is sent.
         StoreError: the ledger cannot be written; no further letter is sent.
     """
-    with store.lock(DELIVERY_LOCK):
+    with store.lock(DELIVERY_LOCK) as is_held:
         found, compiled, used, total = _look_up(store, mailing, dispatch, clock())
         released = found.released or clock()
         run = Run(
@@ -107,6 +107,7 @@ def deliver_due(
             rng=rng,
             stop=stop,
             trace=trace,
+            is_alone=is_held,
         )
         tally = asyncio.run(_go(run, store, only_sign=only_sign))
         is_finished = _finish(store, mailing)

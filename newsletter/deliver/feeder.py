@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from newsletter.deliver.ledger import why_not
 from newsletter.deliver.run import Ready
 from newsletter.deliver.smtp import Envelope
+from newsletter.errors import StoreError
 from newsletter.model import DeliveryState, Mark
 from newsletter.store import deliveries
 
@@ -194,6 +195,8 @@ async def due_batches(run: Run, ledger: Ledger) -> AsyncIterator[tuple[Letter, .
         start = after
 
         def ask(tx: Connection, start: tuple[datetime, SubscriberId] | None = start) -> tuple[Letter, ...]:
+            if not run.is_alone():
+                raise StoreError("the database ended the connection that held the delivery lock; start again")
             return deliveries.due(tx, run.mailing.id, run.clock(), after=start)
 
         batch = await ledger.ask(ask)

@@ -139,6 +139,7 @@ class Run:
     rng: random.Random
     stop: Callable[[], bool]
     trace: Trace
+    is_alone: Callable[[], bool] = lambda: True  # whether nobody else can be delivering, asked for every batch
     log: FilteringBoundLogger = field(default_factory=log.bind)  # bound once: what is not shown costs next to nothing
     failure: Exception | None = None
     connections: int = 0  # that are open

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from sqlalchemy import create_engine, event, func, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from newsletter.errors import BusyError, ConfigError, StoreError
 from newsletter.store import schema
@@ -25,7 +25,7 @@ from newsletter.store.tables import POSTGRESQL, SQLITE
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy import Connection, Engine
     from sqlalchemy.engine import URL
@@ -124,15 +124,16 @@ class Store:
     # --- locks
 
     @contextmanager
-    def lock(self, name: str) -> Iterator[None]:
+    def lock(self, name: str) -> Iterator[Callable[[], bool]]:
         """Be the only one who does ``name`` on this database; BusyError at once when somebody else does.
 
-        The operating system, or PostgreSQL, releases the lock when its holder dies, however it dies.
+        The operating system, or PostgreSQL, releases the lock when its holder dies, however it dies. PostgreSQL does it
+        too when it ends our connection; the function that the block gets tells whether the lock is still ours.
         """
         if not LOCK_NAME.fullmatch(name):
             raise ValueError(f"{name!r} is no name of a lock; use a-z and hyphens")
-        with self._file_lock(name) if self._is_sqlite else self._advisory_lock(name):
-            yield
+        with self._file_lock(name) if self._is_sqlite else self._advisory_lock(name) as is_held:
+            yield is_held
 
     def close(self) -> None:
         """Close every connection; the Store may not be used after it."""
@@ -158,7 +159,7 @@ class Store:
         return (self._folder / f"{name}.lock").open("a+", encoding="ascii")
 
     @contextmanager
-    def _file_lock(self, name: str) -> Iterator[None]:
+    def _file_lock(self, name: str) -> Iterator[Callable[[], bool]]:
         with _os_errors(str(self._folder)):
             file = self._open_lock_file(name)
         with file:
@@ -171,11 +172,11 @@ class Store:
             file.truncate(0)
             file.write(f"{os.getpid()}\n")
             file.flush()
-            yield
+            yield lambda: True
             # The file stays: removing it would let two processes lock two files of the same name.
 
     @contextmanager
-    def _advisory_lock(self, name: str) -> Iterator[None]:
+    def _advisory_lock(self, name: str) -> Iterator[Callable[[], bool]]:
         number = _lock_number(name)
         # Its own connection, without a transaction, for as long as the lock is held.
         with explained(self.name):
@@ -186,10 +187,17 @@ class Store:
             if not taken:
                 raise BusyError(_taken(name, "another process"))
             try:
-                yield
+                yield lambda: _answers(connection)
             finally:
-                with suppress(DBAPIError):  # a connection that died has released it already
+                with suppress(SQLAlchemyError):  # a connection that died has released it already
                     connection.execute(select(func.pg_advisory_unlock(number)))
+
+
+def _answers(connection: Connection) -> bool:
+    try:
+        return connection.scalar(select(1)) == 1
+    except SQLAlchemyError:
+        return False
 
 
 def _taken(name: str, holder: str) -> str:
