@@ -323,7 +323,7 @@ def test_a_log_that_is_not_written_leaves_it_uncertain(relay, tmp_path):
 
 
 def test_a_relay_that_is_down_leaves_it_uncertain():
-    """Its log cannot be shown to be complete; what is in it is proof all the same."""
+    """Its log cannot be shown to be complete, until it is up; what is in it is proof all the same."""
     with running_postfix() as relay:
         since = position(relay.log)
         sender, never = new_sender(), new_sender()
@@ -333,6 +333,7 @@ def test_a_relay_that_is_down_leaves_it_uncertain():
         answer = ask(records_of(relay), since, [sender, never], relay.probe)
         assert answer.taken == {sender}
         assert "the relay does not answer, so that its log cannot be trusted" in answer.missing
+        assert answer.again
         relay.run("postfix", "start")
 
 

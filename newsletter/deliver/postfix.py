@@ -429,14 +429,14 @@ def _prove_alive(logs: _Logs, probe: Callable[[], None], seconds: float) -> None
     """Make a connection, and wait until one that began after this moment is in the log from its beginning to its end.
 
     Raises:
-        DeliveryError: there is none.
+        DeliveryError: there is none. A relay that is down or busy tells nothing about its records: later they can.
     """
     used = logs.files[-1]
     tail = _Tail(used.fileno(), _status(used).st_size)
     try:
         probe()
-    except OSError as error:  # those of smtplib are among them
-        raise DeliveryError(f"the relay does not answer, so that its log cannot be trusted: {error}") from error
+    except (DeliveryError, OSError) as error:  # those of smtplib are among them
+        raise _TooEarlyError(f"the relay does not answer, so that its log cannot be trusted: {error}") from error
     deadline = time.monotonic() + seconds
     while not tail.has_session():
         if time.monotonic() > deadline:
