@@ -55,7 +55,7 @@ faults: $(TEST_READY)
 	$(BIN)/python -m tests.faults.campaign --rule ask --kills $(FAULT_KILLS) --subscribers 20000 --seed $(SEED)
 	$(BIN)/python -m tests.faults.campaign --rule ask --kills 25 --subscribers 3000 --seed $(SEED) --relay postfix
 	$(BIN)/python -m tests.faults.campaign --rule hold --kills $(FAULT_KILLS) --subscribers 20000 --seed $(SEED)
-	$(BIN)/python -m tests.faults.campaign --rule again --kills 60 --subscribers 6000 --seed $(SEED)
+	$(BIN)/python -m tests.faults.campaign --rule again --kills 60 --subscribers 12000 --seed $(SEED)
 
 # A hundred thousand hostile names, subjects and addresses, judged by parsers that are not ours.
 headers: $(TEST_READY)

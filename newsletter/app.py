@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from newsletter import __version__
+from newsletter.checks.house import House
 from newsletter.collect.editions import EDITIONS
 from newsletter.collect.feeds import FeedLimits
 from newsletter.config_rules import host_and_port, read_small
@@ -56,6 +57,11 @@ class App:
     def publication(self) -> Publication:
         """The organisation's words and addresses."""
         return self.settings.publication
+
+    @property
+    def house(self) -> House:
+        """Whose content the rules judge, and by which standards."""
+        return House(self.publication, self.settings.checks)
 
     @property
     def root(self) -> Path:

@@ -21,7 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from newsletter.config_rules import SQLITE, read_small, without_password, wrong
 from newsletter.errors import ConfigError
-from newsletter.model import Month, Publication, Source
+from newsletter.model import Month, Publication, Source, Standards
 from newsletter.schedule import Rule, parse_rule
 
 FILE_NAME: Final = "newsletter.toml"
@@ -155,6 +155,7 @@ class Tables:
     archive: Archive = field(default_factory=Archive)
     web: Web = field(default_factory=Web)
     feeds: Feeds = field(default_factory=Feeds)
+    checks: Standards = field(default_factory=Standards)
 
 
 @dataclass(frozen=True, slots=True)

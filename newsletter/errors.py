@@ -7,6 +7,7 @@ NewsletterError
 ├── SourceError            an outside source misbehaved (a value after collect) exit 5
 ├── RefusedError           the house rules say no                               exit 4
 │   ├── HandlingError      a TLP rule refused
+│   ├── PreflightError     the preflight found something that blocks
 │   └── ConflictError      it changed meanwhile, or is beyond changing
 │       └── BusyError      another process is at it: worth repeating in a moment
 ├── StoreError             the database cannot be used now                      exit 5
@@ -67,6 +68,14 @@ class RefusedError(NewsletterError):
 
 class HandlingError(RefusedError):
     """A TLP rule refused."""
+
+
+class PreflightError(RefusedError):
+    """The preflight found what blocks; ``findings`` has all of it. Mended, waived or forced, it passes."""
+
+    def __init__(self, findings: Iterable[object]) -> None:
+        self.findings = tuple(findings)
+        super().__init__("\n".join(str(finding) for finding in self.findings))
 
 
 class ConflictError(RefusedError):

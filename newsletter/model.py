@@ -183,7 +183,8 @@ class Status(StrEnum):
 class Article:
     """One Computer Security article in one language. ``body`` is Markdown; ``path`` is relative to the site.
 
-    ``lines`` says in which line of the file each field, and the body, begins: for findings alone.
+    ``waive`` gives reasons by rule, for findings that shall stand in nobody's way; ``lines`` says in which line of the
+    file each field, and the body, begins: for findings alone.
     """
 
     slug: str
@@ -204,6 +205,7 @@ class Article:
     canonical: str | None = None
     status: Status = Status.PUBLISHED
     translates: str | None = None
+    waive: dict[str, str] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -299,6 +301,7 @@ class Incident:
     lessons: str = ""
     advice: str = ""
     translates: str | None = None
+    waive: dict[str, str] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -346,6 +349,7 @@ class EditorNote:
     elsewhere: tuple[Pick, ...] = ()
     corrections: tuple[str, ...] = ()
     body: str = ""
+    waive: dict[str, str] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict, compare=False, repr=False)
 
 
@@ -580,7 +584,7 @@ class MailingState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mailing:
-    """The report of a month: one edition, its state, and who approved exactly this digest."""
+    """The report of a month: one edition, its state, who approved exactly this digest, and what was forced."""
 
     id: MailingId
     month: Month
@@ -590,6 +594,7 @@ class Mailing:
     approved_by: str | None = None
     released: datetime | None = None
     paused: datetime | None = None
+    forced: Forced | None = None
 
 
 class DeliveryState(StrEnum):
@@ -779,6 +784,49 @@ class Finding:
         """One line for a person: place, message, fix, code."""
         mend = f"; {self.fix}" if self.fix else ""
         return f"{self.place}: {self.message}{mend} [{self.rule}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Waived:
+    """A finding that somebody answered for, with the reason given: in the file's ``waive``, or in the settings."""
+
+    finding: Finding
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """What the rules found, weighed: what stands, and what was waived."""
+
+    findings: tuple[Finding, ...] = ()
+    waived: tuple[Waived, ...] = ()
+
+    @property
+    def blocking(self) -> tuple[Finding, ...]:
+        """What stops a release."""
+        return tuple(finding for finding in self.findings if finding.gravity is Gravity.BLOCK)
+
+
+@dataclass(frozen=True, slots=True)
+class Forced:
+    """Somebody's word that a mailing may leave although something blocks it: who, why, and what exactly.
+
+    ``findings`` are those of that moment, as text; whatever is found later blocks again.
+    """
+
+    by: str
+    reason: str
+    findings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Standards:
+    """What a house asks of its texts, beyond what every house does. Patterns may hold ``*``.
+
+    ``waive`` answers for findings in mails and pages, by rule; a content file answers for its own.
+    """
+
+    waive: dict[str, str] = field(default_factory=dict)
 
 
 # --- the publication -----------------------------------------------------------------

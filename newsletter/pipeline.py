@@ -6,7 +6,6 @@ was done stays done, and the store's rows say what comes next.
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from email import message_from_bytes, policy
@@ -15,21 +14,27 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from newsletter import schedule
-from newsletter.checks import check_content
+from newsletter.checks import check_content, check_letters, check_pages, is_fixed, weighed
 from newsletter.collect.editions import REPORT_JSON, past_editions, read_editions
 from newsletter.collect.files import collect_files
 from newsletter.collect.pictures import ENDINGS, read_pictures
 from newsletter.compose import compose
 from newsletter.deliver.engine import deliver_due
+from newsletter.deliver.letters import address_letter
 from newsletter.deliver.message import as_sent, compile_variant, edition_digest
-from newsletter.errors import ConfigError, ConflictError, ContentError, RefusedError
+from newsletter.errors import ConfigError, ConflictError, ContentError, PreflightError, RefusedError
 from newsletter.handling import Gate, for_audience, forbidden_phrases
 from newsletter.model import (
     PUBLIC_AUDIENCE,
+    TOKEN_LENGTH,
+    Address,
+    Forced,
     Gravity,
     MailingState,
     PublishedEdition,
     Status,
+    Subscriber,
+    SubscriberId,
     report_path,
 )
 from newsletter.publish.archive import publish
@@ -51,6 +56,7 @@ if TYPE_CHECKING:
         Finding,
         Mailing,
         Month,
+        Preflight,
         Publication,
         Report,
         Variant,
@@ -65,7 +71,17 @@ OUT: Final = frozenset({MailingState.RELEASED, MailingState.SENT})
 DECIDED: Final = OUT | {MailingState.RELEASING, MailingState.CANCELLED}
 
 RELEASE_LOCK: Final = "release"
+NOBODY: Final = SubscriberId(0)
+NOBODYS_TOKEN: Final = "0" * TOKEN_LENGTH
 PICTURE_ENDINGS: Final = tuple(f".{ending}" for endings in ENDINGS.values() for ending in endings)
+
+
+@dataclass(frozen=True, slots=True)
+class Force:
+    """Somebody lets a month pass although something blocks it, and says why."""
+
+    by: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +92,7 @@ class Draft:
     variants: tuple[Variant, ...]
     compiled: tuple[CompiledVariant, ...]
     collected: Collected
-    findings: tuple[Finding, ...]
+    preflight: Preflight
 
     @property
     def digest(self) -> str:
@@ -89,20 +105,22 @@ def run_month(
     app: App,
     *,
     expected: str | None = None,
+    force: Force | None = None,
     stop: Callable[[], bool] = lambda: False,
     progress: Progress = lambda _: None,
 ) -> Mailing:
     """Bring the month's report as far as it may go: to the wait for approval, or to the last letter that is due.
 
     ``expected`` is the digest that somebody said yes to: ConflictError when the edition is another one by now.
+    ``force`` lets it pass the preflight.
     """
-    mailing = prepare(month, app)
+    mailing = prepare(month, app, force=force)
     if expected and mailing.digest != expected:
         raise ConflictError(f"the report of {month} changed meanwhile: look at it again; nothing was sent")
     if waits_for_approval(mailing, app):
         log.info("waits for approval", month=str(month), digest=mailing.digest)
         return mailing
-    release(mailing, app)
+    release(mailing, app, force=force)
     deliver(month, app, stop=stop, progress=progress)
     return current(month, app)
 
@@ -110,21 +128,27 @@ def run_month(
 # --- collect, compose, render -----------------------------------------------------------------
 
 
-def gather(app: App, month: Month | None = None) -> tuple[Collected, tuple[Finding, ...], tuple[PublishedEdition, ...]]:
-    """Everything that a report may be composed of, advice about it, and the editions released before.
+def gather(app: App, month: Month | None = None) -> tuple[Collected, Preflight, tuple[PublishedEdition, ...]]:
+    """Everything that a report may be composed of, what the preflight says about it, and the editions released before.
 
     Feed entries come with a ``month`` only: those that were first seen shortly before it, and later.
 
     Raises:
-        ContentError: some file has a fault that blocks; all faults of all files at once.
+        ContentError: some file cannot be read, or nothing can be made of it; everything that blocks at once.
     """
+    collected, findings, editions = looked(app, month)
+    preflight = weighed(findings, collected, app.house, elsewhere=False)
+    _refuse(preflight.blocking)
+    return collected, preflight, editions
+
+
+def looked(app: App, month: Month | None = None) -> tuple[Collected, tuple[Finding, ...], tuple[PublishedEdition, ...]]:
+    """As ``gather``, but nothing is refused: what is found in the content is told."""
     collected, findings = collect_files(app.root, app.publication.languages)
     editions = read_editions(app.editions_folder)
     followed = _from_store(app, month) if month else {}
     collected = replace(collected, past=past_editions(editions), sources=app.settings.feeds.sources, **followed)
-    findings += check_content(collected, app.publication)
-    _refuse(findings)
-    return collected, findings, editions
+    return collected, (*findings, *check_content(collected, app.house)), editions
 
 
 def draft(month: Month, app: App, *, only: frozenset[tuple[str, str]] | None = None) -> Draft:
@@ -134,9 +158,54 @@ def draft(month: Month, app: App, *, only: frozenset[tuple[str, str]] | None = N
         ContentError: as ``gather``.
         HandlingError: something rendered holds what its readers may not see.
     """
-    collected, findings, editions = gather(app, month)
+    collected, found, editions = looked(app, month)
+    _refuse(weighed(found, collected, app.house, elsewhere=False).blocking)
     if only is not None:
         collected = replace(collected, entries=tuple(e for e in collected.entries if (e.source, e.guid) in only))
+    variants, compiled = _letters(month, app, collected, editions)
+    findings = (*found, *_judged(month, compiled, app))
+    return Draft(month, variants, compiled, collected, weighed(findings, collected, app.house, elsewhere=False))
+
+
+def judged_letters(
+    month: Month, app: App, collected: Collected, editions: Iterable[PublishedEdition]
+) -> tuple[Finding, ...]:
+    """What is found in the month's letters as they would be sent; HandlingError as for ``draft``."""
+    return _judged(month, _letters(month, app, collected, editions)[1], app)
+
+
+def judged_pages(app: App, collected: Collected, editions: Iterable[PublishedEdition]) -> tuple[Finding, ...]:
+    """What is found in the archive's pages; HandlingError as for ``draft``."""
+    return check_pages(_rendered(app, collected, editions), app.house)
+
+
+def draft_letter(compiled: CompiledVariant, month: Month, app: App) -> bytes:
+    """The letter as one reader would get it: addressed to the sender, with a personal link that is nobody's."""
+    sender = Address(app.publication.from_address, app.publication.from_address)
+    return address_letter(
+        compiled,
+        Subscriber(id=NOBODY, address=sender, language=compiled.language),
+        token=NOBODYS_TOKEN,
+        message_id=f"<{compiled.digest[:32]}@{mail_domain(app.publication)}>",
+        base_url=app.publication.base_url,
+        date=planned_date(month, app),
+    )
+
+
+def variant_name(month: Month, compiled: CompiledVariant) -> str:
+    """What the files of a variant are called, up to their endings: 2026-10.public.en."""
+    return f"{month}.{compiled.audience}.{compiled.language}"
+
+
+def _judged(month: Month, compiled: Iterable[CompiledVariant], app: App) -> tuple[Finding, ...]:
+    letters = ((variant_name(month, variant), draft_letter(variant, month, app)) for variant in compiled)
+    return check_letters(letters, app.house)
+
+
+def _letters(
+    month: Month, app: App, collected: Collected, editions: Iterable[PublishedEdition]
+) -> tuple[tuple[Variant, ...], tuple[CompiledVariant, ...]]:
+    """Every variant of the month, past the gate, and compiled."""
     variants = tuple(
         render_report(
             compose(month, collected, audience=PUBLIC_AUDIENCE, language=language, publication=app.publication),
@@ -159,21 +228,25 @@ def draft(month: Month, app: App, *, only: frozenset[tuple[str, str]] | None = N
         )
         for variant in variants
     )
-    return Draft(month, variants, compiled, collected, findings)
+    return variants, compiled
 
 
-def prepare(month: Month, app: App) -> Mailing:
+def prepare(month: Month, app: App, *, force: Force | None = None) -> Mailing:
     """Freeze the month's candidate in the store, or return the one whose bytes are decided already.
 
     Other bytes than before void an approval; the same bytes change nothing. What feeds brought after an approval does
     not count as a change: it waits for the next month.
+
+    Raises:
+        ContentError, HandlingError: as ``draft``.
+        PreflightError: something blocks that was neither waived nor forced.
     """
     mailing = _find(month, app)
     if mailing and mailing.state in DECIDED:
         return mailing
     made = draft(month, app, only=_approved_entries(mailing, app))
     try:
-        return _save(made, app)
+        return _save(made, _let_pass(made.preflight, mailing, force), app)
     except ConflictError:
         mailing = _find(month, app)
         if mailing is None or mailing.state not in DECIDED:
@@ -181,8 +254,16 @@ def prepare(month: Month, app: App) -> Mailing:
         return mailing  # another process went ahead meanwhile: its bytes are the ones
 
 
-def approve(month: Month, app: App, *, digest: str, by: str) -> Mailing:
-    """Record that ``by`` approves exactly these bytes; ConflictError when the candidate has others by now."""
+def approve(month: Month, app: App, *, digest: str, by: str, force: Force | None = None) -> Mailing:
+    """Record that ``by`` approves exactly these bytes.
+
+    Raises:
+        ConflictError: the candidate has other bytes by now.
+        PreflightError: something blocks in the pages as they will be, and was neither waived nor forced.
+    """
+    mailing = current(month, app)
+    if mailing.state not in DECIDED and mailing.digest == digest:
+        _check_pages(mailing, _edition(mailing, app, planned_date(month, app))[0], force, app)
     with app.store.begin() as tx:
         return mailings.approve(tx, month, digest, by=by, now=app.clock())
 
@@ -191,11 +272,18 @@ def approve(month: Month, app: App, *, digest: str, by: str) -> Mailing:
 
 
 def publish_archive(app: App) -> Published:
-    """Build the archive from files alone: articles, editions, templates, settings. Mails nothing."""
-    return publish(_pages(app), app.settings.archive_folder)
+    """Build the archive from files alone: articles, editions, templates, settings. Mails nothing.
+
+    Raises:
+        ContentError: as ``gather``.
+        PreflightError: something in the content blocks and was not waived.
+    """
+    collected, preflight, editions = gather(app)
+    _stop_at(preflight.blocking)
+    return publish(_rendered(app, collected, editions), app.settings.archive_folder)
 
 
-def release(mailing: Mailing, app: App) -> Mailing:
+def release(mailing: Mailing, app: App, *, force: Force | None = None) -> Mailing:
     """Publish the month, then release it: one letter for each active subscriber, written in one transaction.
 
     From the first step on the bytes are decided. Killed anywhere, the next call goes on; a second process finds the
@@ -203,6 +291,7 @@ def release(mailing: Mailing, app: App) -> Mailing:
 
     Raises:
         BusyError: another process is releasing.
+        PreflightError: something blocks that was neither waived nor forced.
         RefusedError: the mailing may not be released.
     """
     with app.store.lock(RELEASE_LOCK):
@@ -217,12 +306,13 @@ def release(mailing: Mailing, app: App) -> Mailing:
         edition, manifest, files = _edition(mailing, app, released)
         if mailing.state is not MailingState.RELEASING:
             # Rendered once for nothing: a broken template has to show itself before anything is decided.
-            deque(_pages(app, edition), maxlen=0)
+            mailing = _check_pages(mailing, edition, force, app)
         with app.store.begin() as tx:
             if not mailings.begin_release(tx, mailing.month, mailing.digest, released):
                 raise ConflictError(f"the report of {mailing.month} changed meanwhile; look at it again")
         export_edition(app.editions_folder, manifest, files)
-        publish_archive(app)
+        collected, _, editions = gather(app)
+        publish(_rendered(app, collected, editions), app.settings.archive_folder)
         with app.store.begin() as tx:
             letters = mailings.release(tx, mailing, app.clock())
     log.info("released", month=str(mailing.month), digest=mailing.digest, letters=letters)
@@ -300,9 +390,38 @@ def _find(month: Month, app: App) -> Mailing | None:
 
 
 def _refuse(findings: Iterable[Finding]) -> None:
-    """ContentError with everything that blocks, if anything does."""
-    if blocking := [finding for finding in findings if finding.gravity is Gravity.BLOCK]:
+    """ContentError with everything that blocks, if anything does that nobody can answer for."""
+    blocking = [finding for finding in findings if finding.gravity is Gravity.BLOCK]
+    if any(is_fixed(finding.rule) for finding in blocking):
         raise ContentError(blocking)
+
+
+def _stop_at(findings: Iterable[Finding]) -> None:
+    if blocking := tuple(findings):
+        raise PreflightError(blocking)
+
+
+def _let_pass(preflight: Preflight, mailing: Mailing | None, force: Force | None) -> Forced | None:
+    """What is on record as forced, from now on; PreflightError when something blocks that is not."""
+    before = mailing.forced if mailing else None
+    blocking = tuple(str(finding) for finding in preflight.blocking)
+    if force and blocking:
+        return Forced(force.by, force.reason, tuple(dict.fromkeys((*(before.findings if before else ()), *blocking))))
+    known = frozenset(before.findings) if before else frozenset()
+    _stop_at(finding for finding in preflight.blocking if str(finding) not in known)
+    return before
+
+
+def _check_pages(mailing: Mailing, edition: PublishedEdition, force: Force | None, app: App) -> Mailing:
+    """Render the archive as it will be, and have it judged; what is forced there goes on record."""
+    collected, found, editions = looked(app)
+    editions = (*(other for other in editions if other.month != edition.month), edition)
+    findings = (*found, *judged_pages(app, collected, editions))
+    forced = _let_pass(weighed(findings, collected, app.house, elsewhere=False), mailing, force)
+    if forced and forced != mailing.forced:
+        with app.store.begin() as tx:
+            mailings.force(tx, mailing.id, forced)
+    return replace(mailing, forced=forced)
 
 
 def _from_store(app: App, month: Month) -> dict[str, Any]:
@@ -332,7 +451,7 @@ def _approved_entries(mailing: Mailing | None, app: App) -> frozenset[tuple[str,
         return frozenset(mailings.entry_keys(tx, mailing.id))
 
 
-def _save(made: Draft, app: App) -> Mailing:
+def _save(made: Draft, forced: Forced | None, app: App) -> Mailing:
     with app.store.begin() as tx:
         return mailings.save_candidate(
             tx,
@@ -343,6 +462,7 @@ def _save(made: Draft, app: App) -> Mailing:
             entry_keys=tuple(dict.fromkeys(key for v in made.variants for key in v.report.entry_keys)),
             failures=[str(failure) for failure in made.collected.failures],
             now=app.clock(),
+            forced=forced,
         )
 
 
@@ -355,11 +475,9 @@ def _gate(collected: Collected, editions: Iterable[PublishedEdition]) -> Gate:
     return Gate(forbidden_phrases(collected, PUBLIC_AUDIENCE, told=told))
 
 
-def _pages(app: App, coming: PublishedEdition | None = None) -> Iterator[Page]:
-    """Every page of the archive, past the gate; as it will be with a ``coming`` edition that is not released yet."""
-    collected, _, editions = gather(app)
-    if coming:
-        editions = (*(edition for edition in editions if edition.month != coming.month), coming)
+def _rendered(app: App, collected: Collected, editions: Iterable[PublishedEdition]) -> Iterator[Page]:
+    """Every page of the archive, past the gate."""
+    editions = tuple(editions)
     articles = tuple(a for a in for_audience(collected.articles, PUBLIC_AUDIENCE) if a.status is not Status.DRAFT)
     pictures, faults = read_pictures(app.root, articles)
     _refuse(faults)  # once more: files may have changed since they were gathered

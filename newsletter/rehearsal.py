@@ -12,7 +12,8 @@ from newsletter.deliver import headers
 from newsletter.deliver.letters import address_letter
 from newsletter.deliver.smtp import Session
 from newsletter.keys import message_id, unsubscribe_token
-from newsletter.model import TOKEN_LENGTH, Address, Subscriber, SubscriberId, SubscriberState
+from newsletter.model import Subscriber, SubscriberState
+from newsletter.pipeline import NOBODY, NOBODYS_TOKEN
 from newsletter.store import subscribers
 
 if TYPE_CHECKING:
@@ -21,11 +22,9 @@ if TYPE_CHECKING:
     from newsletter.app import App
     from newsletter.deliver.smtp import Reply
     from newsletter.keys import LinkKeys
-    from newsletter.model import CompiledVariant, Language, Month
+    from newsletter.model import Address, CompiledVariant, Language, Month
     from newsletter.pipeline import Draft
 
-NOBODY: Final = SubscriberId(0)
-NOBODYS_TOKEN: Final = "0" * TOKEN_LENGTH
 TEST_MARK: Final = "[test] "
 
 
@@ -35,18 +34,10 @@ def draft_files(made: Draft, app: App) -> dict[str, bytes]:
     The letter is addressed to the sender, with a personal link that belongs to nobody.
     """
     files: dict[str, bytes] = {}
-    sender = Address(app.publication.from_address, app.publication.from_address)
     for variant, compiled in zip(made.variants, made.compiled, strict=True):
-        letter = address_letter(
-            compiled,
-            Subscriber(id=NOBODY, address=sender, language=compiled.language),
-            token=NOBODYS_TOKEN,
-            message_id=f"<{compiled.digest[:32]}@{pipeline.mail_domain(app.publication)}>",
-            base_url=app.publication.base_url,
-            date=pipeline.planned_date(made.month, app),
-        )
+        letter = pipeline.draft_letter(compiled, made.month, app)
         html, text = pipeline.letter_parts(letter)
-        name = f"{made.month}.{compiled.audience}.{compiled.language}"
+        name = pipeline.variant_name(made.month, compiled)
         files |= {
             f"{name}.html": html.encode(),
             f"{name}.txt": text.encode(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from newsletter.deliver.dispatch import Uncertain
@@ -52,6 +52,7 @@ class Standing:
             "edition": self.mailing.digest,
             "state": self.mailing.state.value,
             "approved_by": self.mailing.approved_by,
+            "forced": asdict(self.mailing.forced) if self.mailing.forced else None,
             "released": self.mailing.released.isoformat() if self.mailing.released else None,
             "paused": self.mailing.paused.isoformat() if self.mailing.paused else None,
             "failures": list(self.failures),

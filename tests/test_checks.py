@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.checks import DOOR_ADVICE, RULES, check_content, rule_table
+from newsletter.checks.house import House
 from newsletter.collect.editions import past_editions
 from newsletter.collect.files import collect_files
 from newsletter.config import load_settings
@@ -28,7 +29,7 @@ def found(*items: object, site=SITE, past: tuple[PastEdition, ...] = ()) -> list
     for item in items:
         kind = kinds[type(item).__name__]
         sorted_items[kind] = (*sorted_items.get(kind, ()), item)
-    findings = check_content(Collected(past=past, **sorted_items), site)  # type: ignore[arg-type]
+    findings = check_content(Collected(past=past, **sorted_items), House(site))  # type: ignore[arg-type]
     assert all(finding.fix and finding.message for finding in findings)
     assert all(finding.gravity is RULES[finding.rule].gravity for finding in findings)
     return list(findings)
@@ -392,6 +393,6 @@ def test_our_own_content_has_nothing_that_blocks():
     """What we show as an example passes its own preflight."""
     settings = load_settings(REPOSITORY, {})
     collected, _ = collect_files(REPOSITORY, settings.publication.languages)
-    findings = check_content(collected, settings.publication)
+    findings = check_content(collected, House(settings.publication, settings.checks))
     assert [str(finding) for finding in findings if finding.gravity is Gravity.BLOCK] == []
     assert any(finding.rule == "tlp-above-clearance" for finding in findings)

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.checks import check_content
+from newsletter.checks.house import House
 from newsletter.collect import pictures
 from newsletter.collect.metadata import kind_of, without_metadata
 from newsletter.collect.pictures import MAX_PICTURE_BYTES, MAX_PICTURES_PER_ARTICLE, read_pictures
@@ -308,7 +309,7 @@ def test_an_image_without_words_and_one_that_nobody_shows_are_worth_a_word() -> 
         notes=(note(body="![ ](c.png)", lines={"body": 4}),),
         incidents=(incident(advice="![d](d.png)"),),
     )
-    found = check_content(items, publication(languages=(EN,)))
+    found = check_content(items, House(publication(languages=(EN,))))
     assert {finding.gravity for finding in found} == {Gravity.ADVISE}
     assert sorted((f.rule, f.place.line, f.message.split()[2]) for f in found) == [
         ("image-not-shown", 1, "d.png"),

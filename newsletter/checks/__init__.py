@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
+from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from newsletter.checks import content, links, told, versions
 from newsletter.checks.rule import Rule
+from newsletter.checks.waivers import WAIVER_RULES, weigh
 from newsletter.model import Gravity
 from newsletter.parsing import DOOR_RULES
 
 if TYPE_CHECKING:
-    from newsletter.model import Collected, Finding, Publication
+    from collections.abc import Iterable
+
+    from newsletter.checks.house import House
+    from newsletter.model import Collected, Finding, Preflight
+    from newsletter.render.site import Page
 
 _BLOCK, _ADVISE = Gravity.BLOCK, Gravity.ADVISE
 
+GATE: Final = "release-gate"
 DOOR_ADVICE: Final = frozenset({"tlp-white"})  # all that the door says besides keeps a file out
 
-RULES: Final[dict[str, Rule]] = {
+RULES: Final[dict[str, Rule[Collected]]] = {
     rule.code: rule
     for rule in (
         Rule("tlp-above-clearance", _ADVISE, "A label keeps it out of the public edition", content.above_clearance),
-        Rule("tlp-copied", _BLOCK, "No stricter sentence or title stands in a text for the public", told.copied),
+        Rule(
+            "tlp-copied",
+            _BLOCK,
+            "No stricter sentence or title stands in a text for the public",
+            told.copied,
+            fixed=True,
+        ),
         Rule("tlp-told", _ADVISE, "A label was there before the public was told", told.raised),
         Rule("summary-missing", _BLOCK, "An article has a summary", content.missing_summaries),
         Rule("title-too-long", _ADVISE, "A title is short enough for a subject line", content.long_titles),
-        Rule("theme-unknown", _BLOCK, "Themes are those of the settings", content.unknown_themes),
+        Rule("theme-unknown", _BLOCK, "Themes are those of the settings", content.unknown_themes, fixed=True),
         Rule("order-unknown", _BLOCK, "A note's order names what exists", content.unknown_order),
         Rule("translation-missing", _ADVISE, "Articles and notes exist in every language", versions.missing),
         Rule("translation-stale", _ADVISE, "A translation is of the text as it is now", versions.stale),
@@ -38,18 +52,52 @@ RULES: Final[dict[str, Rule]] = {
 }
 
 
-def check_content(collected: Collected, publication: Publication) -> tuple[Finding, ...]:
+def check_content(collected: Collected, house: House) -> tuple[Finding, ...]:
     """What the rules find, in the order of places. Content alone: nothing is read, rendered or fetched."""
-    found = [finding for rule in RULES.values() for finding in rule.findings(collected, publication)]
-    return tuple(sorted(found, key=lambda finding: (finding.place, finding.rule, finding.message)))
+    return in_order(finding for rule in RULES.values() for finding in rule.findings(collected, house))
+
+
+def check_letters(letters: Iterable[tuple[str, bytes]], house: House) -> tuple[Finding, ...]:
+    """What the rules find in letters as they will be sent, each under the name that ``report`` gives its files."""
+    del letters, house
+    return ()
+
+
+def check_pages(pages: Iterable[Page], house: House) -> tuple[Finding, ...]:
+    """What the rules find in the archive's pages; takes them one by one."""
+    del house
+    deque(pages, maxlen=0)
+    return ()
+
+
+def weighed(findings: Iterable[Finding], collected: Collected, house: House, *, elsewhere: bool) -> Preflight:
+    """What stands and what was waived, in the order of places; ``elsewhere`` as for ``weigh``."""
+    waivable = {code: not is_fixed(code) for code, _, _ in rules()}
+    parted = weigh(findings, collected, house, waivable=waivable, elsewhere=elsewhere)
+    return replace(parted, findings=in_order(parted.findings))
+
+
+def is_fixed(code: str) -> bool:
+    """Whether nobody can answer for what this rule finds: what comes after relies on its absence."""
+    rule = RULES.get(code)
+    return (code in DOOR_RULES and code not in DOOR_ADVICE) or code == GATE or (rule is not None and rule.fixed)
+
+
+def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """By place, then by rule."""
+    return tuple(sorted(findings, key=lambda finding: (finding.place, finding.rule, finding.message)))
+
+
+def rules() -> tuple[tuple[str, Gravity, str], ...]:
+    """Every rule as (code, gravity, title): the door's first."""
+    door = [(code, Gravity.ADVISE if code in DOOR_ADVICE else Gravity.BLOCK, told) for code, told in DOOR_RULES.items()]
+    ours = [(rule.code, rule.gravity, rule.title) for rule in RULES.values()]
+    waivers = [(code, Gravity.ADVISE, told) for code, told in WAIVER_RULES.items()]
+    return (*door, *ours, (GATE, Gravity.BLOCK, "Nothing rendered holds what its readers may not see"), *waivers)
 
 
 def rule_table() -> str:
-    """Every rule in Markdown, as docs/editors.md prints it: the door's first."""
-    rows = [(code, Gravity.ADVISE if code in DOOR_ADVICE else Gravity.BLOCK, told) for code, told in DOOR_RULES.items()]
-    rows += [(rule.code, rule.gravity, rule.title) for rule in RULES.values()]
+    """Every rule in Markdown, as docs/editors.md prints it."""
     words = {Gravity.BLOCK: "blocks", Gravity.ADVISE: "advises"}
-    return "\n".join(
-        ["| code | | how it should be |", "|---|---|---|"]
-        + [f"| `{code}` | {words[gravity]} | {title} |" for code, gravity, title in rows]
-    )
+    rows = [f"| `{code}` | {words[gravity]} | {title} |" for code, gravity, title in rules()]
+    return "\n".join(["| code | | how it should be |", "|---|---|---|", *rows])

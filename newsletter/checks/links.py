@@ -15,6 +15,7 @@ from newsletter.model import PUBLIC_AUDIENCE, Status, article_path, report_path,
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from newsletter.checks.house import House
     from newsletter.html import Link
     from newsletter.model import Article, Collected, EditorNote, Incident, Publication
 
@@ -38,8 +39,9 @@ class _Text:
         return markdown_links(self.markdown) if "](" in self.markdown or "]:" in self.markdown else ()
 
 
-def dead(collected: Collected, publication: Publication) -> Iterator[Problem]:
+def dead(collected: Collected, house: House) -> Iterator[Problem]:
     """Links into the archive, and to headings of the same text, that nothing answers."""
+    publication = house.publication
     known = _addresses(collected, publication) | _unseen(collected, publication)
     for text, link, target in _internal(collected, publication):
         if target.startswith("#"):
@@ -52,8 +54,9 @@ def dead(collected: Collected, publication: Publication) -> Iterator[Problem]:
             yield Problem(text.path, text.line + link.line - 1, message, fix)
 
 
-def hidden(collected: Collected, publication: Publication) -> Iterator[Problem]:
+def hidden(collected: Collected, house: House) -> Iterator[Problem]:
     """Links to articles that exist, but are drafts or above clearance: whoever wrote the link cannot help that."""
+    publication = house.publication
     unseen = _unseen(collected, publication) - _addresses(collected, publication)
     for text, link, target in _internal(collected, publication) if unseen else ():
         address = urljoin(text.page, target)
@@ -63,9 +66,9 @@ def hidden(collected: Collected, publication: Publication) -> Iterator[Problem]:
             yield Problem(text.path, text.line + link.line - 1, message, fix)
 
 
-def unusable(collected: Collected, publication: Publication) -> Iterator[Problem]:
+def unusable(collected: Collected, house: House) -> Iterator[Problem]:
     """Cleaning takes such targets away without a word, so say it here."""
-    del publication
+    del house
     for text in _texts(collected):
         for link in text.links():
             if not link.is_kept:
@@ -77,9 +80,9 @@ def unusable(collected: Collected, publication: Publication) -> Iterator[Problem
                 yield Problem(text.path, text.line + link.line - 1, message, fix)
 
 
-def wordless(collected: Collected, publication: Publication) -> Iterator[Problem]:
+def wordless(collected: Collected, house: House) -> Iterator[Problem]:
     """An image may be mere ornament, but then mails and screen readers lose it without a trace."""
-    del publication
+    del house
     for text in _texts(collected):
         for link in text.links():
             if link.image and not link.alt.strip():
@@ -88,9 +91,9 @@ def wordless(collected: Collected, publication: Publication) -> Iterator[Problem
                 yield Problem(text.path, text.line + link.line - 1, message, fix)
 
 
-def not_shown(collected: Collected, publication: Publication) -> Iterator[Problem]:
+def not_shown(collected: Collected, house: House) -> Iterator[Problem]:
     """Only an article has a page that its images stand beside."""
-    del publication
+    del house
     articles = {article.path for article in collected.articles}
     for text in _texts(collected):
         for link in text.links() if text.path not in articles else ():

@@ -3,36 +3,45 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from newsletter.model import Finding, Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from newsletter.model import Collected, Gravity, Publication
+    from newsletter.checks.house import House
+    from newsletter.model import Gravity
+
+Subject = TypeVar("Subject")
 
 
 class Problem(NamedTuple):
-    """What a rule found in one place, and how to mend it."""
+    """What a rule found in one place, and how to mend it. Lines and columns are 1-based, 0 unknown."""
 
     path: str
     line: int
     message: str
     fix: str
+    column: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """One thing that we look for. Codes are stable: waivers and reports name them."""
+class Rule(Generic[Subject]):
+    """One thing that we look for in a subject: all content, one file, a letter, a page.
+
+    Codes are stable: waivers and reports name them. What is ``fixed`` can neither be waived nor forced, since what
+    comes after relies on it, or readers would see what they may not.
+    """
 
     code: str
     gravity: Gravity
     title: str
-    function: Callable[[Collected, Publication], Iterator[Problem]]
+    function: Callable[[Subject, House], Iterator[Problem]]
+    fixed: bool = False
 
-    def findings(self, collected: Collected, publication: Publication) -> Iterator[Finding]:
-        """Everything that it finds in this content."""
-        for problem in self.function(collected, publication):
-            place = Place(problem.path, problem.line)
+    def findings(self, subject: Subject, house: House) -> Iterator[Finding]:
+        """Everything that it finds."""
+        for problem in self.function(subject, house):
+            place = Place(problem.path, problem.line, problem.column)
             yield Finding(self.code, self.gravity, place, problem.message, problem.fix)

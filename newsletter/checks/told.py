@@ -13,15 +13,16 @@ from newsletter.model import PUBLIC_AUDIENCE, Status, article_path
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from newsletter.checks.house import House
     from newsletter.handling import Passage
-    from newsletter.model import Article, Collected, Incident, Month, Publication
+    from newsletter.model import Article, Collected, Incident, Month
 
 SHOWN_CHARACTERS: Final = 60
 
 
-def copied(collected: Collected, publication: Publication) -> Iterator[Problem]:
+def copied(collected: Collected, house: House) -> Iterator[Problem]:
     """A sentence or title that the public may not read, in a text that it will; what was mailed before is no secret."""
-    del publication
+    del house
     readable, secret = passages(collected, PUBLIC_AUDIENCE)
     index = _Index(readable)
 
@@ -46,12 +47,12 @@ def copied(collected: Collected, publication: Publication) -> Iterator[Problem]:
                 yield Problem(passage.path, line, message, fix)
 
 
-def lost(collected: Collected, publication: Publication) -> Iterator[Problem]:
+def lost(collected: Collected, house: House) -> Iterator[Problem]:
     """Articles that earlier reports link to, and whose addresses nothing answers any more."""
     pages = {a.slug for a in collected.articles if a.status is not Status.DRAFT}
     aliases = {alias.rstrip("/") + "/" for a in collected.articles if a.slug in pages for alias in a.aliases}
     for slug, month in _first_told((edition.month, edition.article_slugs) for edition in collected.past).items():
-        addresses = [article_path(language, slug) for language in publication.languages]
+        addresses = [article_path(language, slug) for language in house.publication.languages]
         gone = [address for address in addresses if slug not in pages and address not in aliases]
         if gone:
             message = f"the report of {month} links to {', '.join(gone)}, which is no more"
@@ -62,9 +63,9 @@ def lost(collected: Collected, publication: Publication) -> Iterator[Problem]:
             yield Problem(f"editions/{month}", 0, message, fix)
 
 
-def raised(collected: Collected, publication: Publication) -> Iterator[Problem]:
+def raised(collected: Collected, house: House) -> Iterator[Problem]:
     """What the public was told of before its label was tightened."""
-    del publication
+    del house
     ids = _first_told((edition.month, edition.incident_ids) for edition in collected.past)
     slugs = _first_told((edition.month, edition.article_slugs) for edition in collected.past)
     found: list[tuple[Article | Incident, Month | None]] = [(i, ids.get(i.id)) for i in collected.incidents]

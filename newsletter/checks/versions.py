@@ -10,11 +10,13 @@ from newsletter.model import Article, Status
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from newsletter.model import Collected, Incident, Publication
+    from newsletter.checks.house import House
+    from newsletter.model import Collected, Incident
 
 
-def missing(collected: Collected, publication: Publication) -> Iterator[Problem]:
+def missing(collected: Collected, house: House) -> Iterator[Problem]:
     """Articles in print, and notes; of incidents, many teams translate only the grave ones."""
+    publication = house.publication
     there = {(article.slug, article.language) for article in collected.articles}
     there |= {(str(note.month), note.language) for note in collected.notes}
     wanted = [(a.slug, a.language, a.path) for a in collected.articles if a.status is Status.PUBLISHED]
@@ -26,10 +28,10 @@ def missing(collected: Collected, publication: Publication) -> Iterator[Problem]
                 yield Problem(path, 1, message, f"write {name}.{other}.md, or leave it at that")
 
 
-def stale(collected: Collected, publication: Publication) -> Iterator[Problem]:
+def stale(collected: Collected, house: House) -> Iterator[Problem]:
     """A translation names the digest of the text that it translates."""
     items: tuple[Article | Incident, ...] = (*collected.articles, *collected.incidents)
-    originals = {_name(item): item for item in items if item.language == publication.first_language}
+    originals = {_name(item): item for item in items if item.language == house.publication.first_language}
     for item in items:
         original = originals.get(_name(item), item)
         if original is item or item.translates == original.digest:

@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from newsletter.app import App
     from newsletter.deliver.run import Progress
     from newsletter.model import Mailing, Month
-    from newsletter.pipeline import Draft
+    from newsletter.pipeline import Draft, Force
     from newsletter.standing import Standing
 
 WATCH_SECONDS = 1.0
 TRY_AGAIN = 5
 INTERRUPTED = 130
+FORCE = click.option("--force", "reason", metavar="REASON", help="Let it pass the preflight; REASON is kept with it.")
 
 
 @click.command(
@@ -52,10 +53,10 @@ def _advise(made: Draft) -> None:
     """What an editor should know, on stderr: stdout is for the names of files."""
     for failure in made.collected.failures:
         click.echo(f"source failed  {failure}", err=True)
-    if made.findings:
-        click.echo(
-            f"{len(made.findings)} pieces of advice about the content; read them with: newsletter check", err=True
-        )
+    if blocking := len(made.preflight.blocking):
+        click.echo(f"{blocking} findings block its release; read them with: newsletter check", err=True)
+    if advice := len(made.preflight.findings) - blocking:
+        click.echo(f"{advice} pieces of advice; read them with: newsletter check", err=True)
 
 
 @click.command(short_help="Build the archive; mail nothing.", epilog="Example: newsletter publish")
@@ -84,15 +85,21 @@ def publish(*, as_json: bool) -> None:
 @click.argument("month", type=MONTH)
 @click.option("--by", help="Who approves; the name of the account unless said.")
 @click.option("--digest", help="Only if the edition has this digest (or begins with it).")
-def approve(month: Month, by: str | None, digest: str | None) -> None:
-    """Prepare MONTH and approve exactly the bytes that are printed; any change voids the approval."""
+@FORCE
+def approve(month: Month, by: str | None, digest: str | None, reason: str | None) -> None:
+    """Prepare MONTH and approve exactly the bytes that are printed; any change voids the approval.
+
+    Refuses (exit code 4) what the preflight blocks; look at it with: newsletter check
+    """
     from newsletter import pipeline  # noqa: PLC0415
 
     with opened_app() as app:
-        mailing = pipeline.prepare(month, app)
+        who = by or getpass.getuser()
+        force = _force(reason, who)
+        mailing = pipeline.prepare(month, app, force=force)
         if digest and not mailing.digest.startswith(digest):
             raise ConflictError(f"{month} is now {mailing.digest}, not {digest}: look at it again before approving")
-        mailing = pipeline.approve(month, app, digest=mailing.digest, by=by or getpass.getuser())
+        mailing = pipeline.approve(month, app, digest=mailing.digest, by=who, force=force)
         click.echo(f"{month} approved by {mailing.approved_by}: edition {mailing.digest}")
 
 
@@ -105,11 +112,22 @@ def approve(month: Month, by: str | None, digest: str | None) -> None:
 @click.option("--dry-run", is_flag=True, help="Make every letter; send and store nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask to type the month back.")
 @click.option("--pause", "paused", is_flag=True, help="Release it, and pause it before the first letter leaves.")
+@FORCE
 @json_option
-def send(month: Month, *, test_address: str | None, dry_run: bool, yes: bool, paused: bool, as_json: bool) -> int:
+def send(
+    month: Month,
+    *,
+    test_address: str | None,
+    dry_run: bool,
+    yes: bool,
+    paused: bool,
+    reason: str | None,
+    as_json: bool,
+) -> int:
     """Release MONTH (publish it, write one letter for each active subscriber) and deliver what is due.
 
-    Again after an interruption: goes on where it was. Exit code 0 when every letter has an end, 5 when some wait.
+    Again after an interruption: goes on where it was. Exit code 0 when every letter has an end, 5 when some wait, 4
+    when it is refused: not approved, or blocked by the preflight.
     """
     if test_address and dry_run:
         raise UsageError("--test sends one letter and --dry-run none: choose one of them")
@@ -120,7 +138,7 @@ def send(month: Month, *, test_address: str | None, dry_run: bool, yes: bool, pa
             return _send_test(month, test_address, app)
         if dry_run:
             return _send_nothing(month, app)
-        return _send(month, app, yes=yes, paused=paused, as_json=as_json)
+        return _send(month, app, _force(reason), yes=yes, paused=paused, as_json=as_json)
 
 
 def _send_test(month: Month, typed: str, app: App) -> int:
@@ -145,10 +163,20 @@ def _send_nothing(month: Month, app: App) -> int:
     return 0
 
 
-def _send(month: Month, app: App, *, yes: bool, paused: bool, as_json: bool) -> int:
+def _force(reason: str | None, by: str = "") -> Force | None:
+    from newsletter.pipeline import Force  # noqa: PLC0415
+
+    if reason is None:
+        return None
+    if not reason.strip():
+        raise UsageError("--force needs a reason; it is kept with the report")
+    return Force(by or getpass.getuser(), " ".join(reason.split()))
+
+
+def _send(month: Month, app: App, force: Force | None, *, yes: bool, paused: bool, as_json: bool) -> int:
     from newsletter import control, jobs, pipeline, standing  # noqa: PLC0415
 
-    mailing = pipeline.prepare(month, app)
+    mailing = pipeline.prepare(month, app, force=force)
     if mailing.state is MailingState.CANCELLED:
         pipeline.deliver(month, app)  # what a crash left uncertain is resolved; nothing is sent
     if mailing.state not in pipeline.DECIDED:
@@ -162,7 +190,7 @@ def _send(month: Month, app: App, *, yes: bool, paused: bool, as_json: bool) -> 
     stop = Event()
     jobs.stop_on_signals(stop)
     with shown_progress("delivering", quiet=as_json) as progress:
-        _run_or_watch(mailing, app, stop, progress)
+        _run_or_watch(mailing, app, force, stop, progress)
     reached = standing.of(month, app)
     _print_standing(reached, as_json=as_json)
     if reached.is_finished or paused:
@@ -172,14 +200,16 @@ def _send(month: Month, app: App, *, yes: bool, paused: bool, as_json: bool) -> 
     return INTERRUPTED if stop.is_set() else TRY_AGAIN
 
 
-def _run_or_watch(mailing: Mailing, app: App, stop: Event, progress: Progress) -> None:
+def _run_or_watch(mailing: Mailing, app: App, force: Force | None, stop: Event, progress: Progress) -> None:
     """Deliver, or wait for another process that does; if that one goes away before the end, go on with its work."""
     from newsletter import pipeline  # noqa: PLC0415
 
     watching = False
     while not stop.is_set():
         try:
-            pipeline.run_month(mailing.month, app, expected=mailing.digest, stop=stop.is_set, progress=progress)
+            pipeline.run_month(
+                mailing.month, app, expected=mailing.digest, force=force, stop=stop.is_set, progress=progress
+            )
         except BusyError as busy:
             if not watching:
                 click.echo(f"{busy}; watching", err=True)
@@ -227,6 +257,8 @@ def _print_standing(reached: Standing, *, as_json: bool) -> None:
     approved = f", approved by {mailing.approved_by}" if mailing.approved_by else ""
     paused = ", paused" if mailing.paused else ""
     click.echo(f"{mailing.month}  {mailing.state}{paused}{approved}  edition {mailing.digest[:12]}")
+    if forced := mailing.forced:
+        click.echo(f"  forced by {forced.by}: {forced.reason} ({len(forced.findings)} findings)")
     for state, count in reached.letters.items():
         if count:
             click.echo(f"  {state:<9} {count:>8,}")

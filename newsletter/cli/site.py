@@ -1,27 +1,23 @@
-"""Commands for editors: a new site, new content, and what is wrong with it."""
+"""Commands for editors: a new site, and new content."""
 
 from __future__ import annotations
 
 import re
 import shutil
 import unicodedata
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from newsletter.cli.common import json_option, print_json, site_settings, writing
+from newsletter.cli.common import site_settings, writing
 from newsletter.errors import ContentError, UsageError
 from newsletter.model import MAX_SLUG, Gravity, Language, Month
 from newsletter.resources import packaged
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from newsletter.config import Settings
-    from newsletter.model import Finding
 
 SITE_FOLDERS: Final = ("articles", "incidents", "reports", "templates")
 
@@ -179,34 +175,6 @@ def report(month: str, title: str, language: str | None) -> None:
     _write("reports", "", name, language, NOTE.format(title=_quoted(title)))
 
 
-@click.command(short_help="Find every fault in the content.", epilog="Example: newsletter check articles/2026")
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
-@json_option
-def check(paths: Sequence[Path], *, as_json: bool) -> int:
-    """Find every fault in the content: all of it, or what lies below PATHS.
-
-    Exit code 0 when nothing blocks a release, 1 when something does.
-    """
-    from newsletter.checks import check_content  # noqa: PLC0415  # the doors cost 0.2 s
-    from newsletter.collect.editions import EDITIONS, past_editions, read_editions  # noqa: PLC0415
-    from newsletter.collect.files import collect_files  # noqa: PLC0415
-
-    settings = site_settings()
-    collected, findings = collect_files(settings.root, settings.publication.languages)
-    collected = replace(collected, past=past_editions(read_editions(settings.root / EDITIONS)))
-    findings += check_content(collected, settings.publication)
-    wanted = [path.resolve() for path in paths]
-    for path in (path for path in wanted if not path.exists()):
-        raise UsageError(f"{path} does not exist")
-    chosen = [f for f in sorted(findings, key=lambda f: f.place) if _below(settings.root / f.place.path, wanted)]
-    blocking = sum(finding.gravity is Gravity.BLOCK for finding in chosen)
-    if as_json:
-        print_json({"findings": [_as_dict(f) for f in chosen], "blocking": blocking})
-    else:
-        _print_findings(chosen, blocking)
-    return 1 if blocking else 0
-
-
 def slug_of(title: str) -> str:
     """A slug for a title: lower case ASCII words with hyphens; UsageError when nothing is left."""
     plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
@@ -270,26 +238,3 @@ def _refuse_faults(kind: str, name: str, path: str, language: Language, text: st
     }[kind]()
     if faults := [finding for finding in findings if finding.gravity is Gravity.BLOCK]:
         raise ContentError(faults)
-
-
-def _below(path: Path, wanted: Sequence[Path]) -> bool:
-    return not wanted or any(path.resolve().is_relative_to(folder) for folder in wanted)
-
-
-def _as_dict(finding: Finding) -> dict[str, object]:
-    return {
-        "rule": finding.rule,
-        "severity": finding.gravity.value,
-        "path": finding.place.path,
-        "line": finding.place.line,
-        "column": finding.place.column,
-        "message": finding.message,
-        "fix": finding.fix,
-    }
-
-
-def _print_findings(findings: Sequence[Finding], blocking: int) -> None:
-    for finding in findings:
-        blocks = finding.gravity is Gravity.BLOCK
-        click.echo(click.style("blocks  " if blocks else "advice  ", fg="red" if blocks else "yellow") + str(finding))
-    click.echo(f"{blocking} blocking, {len(findings) - blocking} to consider" if findings else "nothing to mend")

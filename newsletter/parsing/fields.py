@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from datetime import date, datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Final, TypeVar
@@ -297,6 +298,20 @@ def _separated(value: object) -> object:
 AS_LIST: Final = BeforeValidator(_listed)
 AS_NAMES: Final = BeforeValidator(_separated)
 
+
+def _waivers(value: object) -> dict[str, str]:
+    """Reasons by the codes of rules; a waiver without a reason is none."""
+    how = 'write `waive:` and below it, indented, lines like `title-too-long: "The law is called so"`'
+    if not isinstance(value, Mapping):
+        raise FieldError("names rules, each with a reason", how)
+    if len(value) > MAX_ITEMS:
+        raise FieldError(f"has {len(value)} items, {MAX_ITEMS} are the limit", "mend what the rules find")
+    for code, reason in value.items():
+        if not isinstance(reason, str) or not reason.strip():
+            raise FieldError(f"gives no reason for {shown(str(code))}", how)
+    return {str(code): one_line(str(reason)) for code, reason in value.items()}
+
+
 Line = Annotated[str, _scalar(one_line)]
 Title = Annotated[str, _scalar(title)]
 Markdown = Annotated[str, _scalar(markdown)]
@@ -319,5 +334,6 @@ WebAddress = Annotated[str, _scalar(web_address)]
 YesNo = Annotated[bool, _scalar(yes_or_no)]
 ArticleState = Annotated[Status, _choice(Status)]
 IncidentState = Annotated[IncidentStatus, _choice(IncidentStatus)]
+Waivers = Annotated[dict[str, str], PlainValidator(_waivers)]
 Lines = Annotated[tuple[Line, ...], AS_LIST]
 Texts = Annotated[tuple[Markdown, ...], AS_LIST]

@@ -34,6 +34,7 @@ from newsletter.parsing.fields import (
     Technique,
     Texts,
     Title,
+    Waivers,
     WebAddress,
     YesNo,
 )
@@ -58,6 +59,7 @@ class ArticleHead:
     canonical: WebAddress | None = None
     status: ArticleState = Status.PUBLISHED
     translates: Digest | None = None
+    waive: Waivers = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +85,7 @@ class IncidentHead:
     status: IncidentState = IncidentStatus.CLOSED
     is_exercise: YesNo = False
     translates: Digest | None = None
+    waive: Waivers = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +116,7 @@ class NoteHead:
     order: Annotated[tuple[Identifier, ...], AS_NAMES] = ()
     elsewhere: Annotated[tuple[PickHead, ...], AS_LIST] = ()
     corrections: Texts = ()
+    waive: Waivers = field(default_factory=dict)
 
 
 def values_of(head: Any) -> dict[str, Any]:

@@ -44,6 +44,7 @@ def parse_note(data: bytes, path: str, language: Language, month: Month) -> Pars
         elsewhere=tuple(Pick(pick.link, pick.why) for pick in head.elsewhere),
         corrections=head.corrections,
         body=document.body,
+        waive=head.waive,
         lines=document.top_lines(),
     )
     return faults.outcome(note)

@@ -6,6 +6,7 @@ Every step is one conditional UPDATE, so that of any number of processes exactly
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import delete, exists, func, literal, select, update
@@ -14,6 +15,7 @@ from newsletter.errors import BusyError, ConflictError
 from newsletter.model import (
     CompiledVariant,
     DeliveryState,
+    Forced,
     Language,
     Mailing,
     MailingId,
@@ -53,11 +55,12 @@ def save_candidate(
     entry_keys: Sequence[tuple[str, str]],
     failures: Sequence[str],
     now: datetime,
+    forced: Forced | None = None,
 ) -> Mailing:
     """Freeze a candidate of the month.
 
-    The same digest as before changes nothing but the list of failed sources; another one replaces the candidate and
-    voids its approval.
+    The same digest as before changes nothing but the list of failed sources and what was forced; another one replaces
+    the candidate and voids its approval.
 
     Args:
         tx: a write transaction.
@@ -68,6 +71,7 @@ def save_candidate(
         entry_keys: (source, guid) of every feed entry that the edition prints.
         failures: one line for each source that could not be used.
         now: aware.
+        forced: what somebody let pass, if the preflight found something that blocks.
 
     Raises:
         ConflictError: the month is being released, or was, or is cancelled.
@@ -78,10 +82,11 @@ def save_candidate(
     elif before.state not in REPLACEABLE:
         raise ConflictError(f"the report of {month} is {before.state} already; it cannot be prepared again")
     elif before.digest == digest:
-        tx.execute(update(table).where(table.c.id == before.id).values(failures=json.dumps(failures)))
-        return before
+        same = {"failures": json.dumps(failures), "forced": _forced_text(forced)}
+        tx.execute(update(table).where(table.c.id == before.id).values(**same))
+        return replace(before, forced=forced)
     values = {"digest": digest, "state": MailingState.CANDIDATE, "approved_by": None, "approved": None}
-    lists = {"entries": json.dumps(entry_keys), "failures": json.dumps(failures)}
+    lists = {"entries": json.dumps(entry_keys), "failures": json.dumps(failures), "forced": _forced_text(forced)}
     tx.execute(update(table).where(table.c.id == before.id).values(**values, **lists, changed=now))
     tx.execute(delete(variant).where(variant.c.mailing_id == before.id))
     tx.execute(insert(tx, variant), [_variant_row(before.id, item, report_json) for item in variants])
@@ -96,6 +101,11 @@ def _begin(tx: Connection, month: Month, digest: str, now: datetime) -> Mailing:
     if not done.rowcount:
         raise BusyError(f"another process is preparing the report of {month}; try again")
     return _required(tx, month)
+
+
+def force(tx: Connection, mailing: MailingId, forced: Forced) -> None:
+    """Note what somebody let pass, after the candidate was frozen: what was found in the pages."""
+    tx.execute(update(table).where(table.c.id == mailing).values(forced=_forced_text(forced)))
 
 
 def approve(tx: Connection, month: Month, digest: str, by: str, now: datetime) -> Mailing:
@@ -349,4 +359,13 @@ def _as_mailing(row: Row[Any]) -> Mailing:
         approved_by=row.approved_by,
         released=row.released,
         paused=row.paused,
+        forced=Forced(**json.loads(row.forced, object_hook=_with_tuples)) if row.forced else None,
     )
+
+
+def _forced_text(forced: Forced | None) -> str | None:
+    return json.dumps(asdict(forced)) if forced else None
+
+
+def _with_tuples(raw: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in raw.items()}

@@ -146,6 +146,7 @@ mailing: Final = Table(
     Column("paused", Utc),  # since when an operator lets nothing of it leave
     Column("entries", Text, nullable=False),  # JSON: [[source, guid], ...] that this edition prints
     Column("failures", Text, nullable=False),  # JSON: ["source: reason", ...] shown on the draft
+    Column("forced", Text),  # JSON: who let it pass the preflight, why, and what was found
     UniqueConstraint("month", "kind", "number"),  # one report a month, whoever tries, however often
     one_of("state", MailingState),
 )
