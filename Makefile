@@ -11,7 +11,7 @@ SEED ?= 1
 KILLS ?= 30
 YEARS ?= 20
 
-.PHONY: run test coverage check lint campaigns kills faults headers signatures years bench picture lock clean
+.PHONY: run test coverage check lint campaigns kills faults headers signatures mutations years bench picture lock clean
 
 run: $(RUN_READY)
 	$(BIN)/newsletter demo
@@ -40,6 +40,7 @@ campaigns: $(TEST_READY)
 	$(MAKE) faults KILLS=40 SEED=$(SEED)
 	$(MAKE) headers SEED=$(SEED)
 	$(MAKE) signatures SEED=$(SEED)
+	$(MAKE) mutations
 	$(MAKE) years YEARS=8 SEED=$(SEED)
 	$(MAKE) coverage
 
@@ -66,6 +67,10 @@ headers: $(TEST_READY)
 signatures: $(TEST_READY)
 	@sh scripts/debian-packages.sh
 	$(BIN)/python -m tests.campaigns.signatures --letters 10000 --seed $(SEED)
+
+# Every rule of the preflight taken out, turned round, weighed wrongly: its tests must notice.
+mutations: $(TEST_READY)
+	$(BIN)/python -m tests.campaigns.mutations
 
 years: $(TEST_READY)
 	$(BIN)/python -m tests.campaigns.years --years $(YEARS) --seed $(SEED)

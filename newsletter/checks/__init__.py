@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from newsletter.checks import content, links, told, versions
 from newsletter.checks.rule import Rule
@@ -50,6 +50,9 @@ RULES: Final[dict[str, Rule[Collected]]] = {
         Rule("image-not-shown", _ADVISE, "Images stand in articles: a report tells their words", links.not_shown),
     )
 }
+
+
+REGISTRIES: Final[tuple[dict[str, Rule[Any]], ...]] = (RULES,)
 
 
 def check_content(collected: Collected, house: House) -> tuple[Finding, ...]:
