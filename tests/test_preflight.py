@@ -15,8 +15,8 @@ from newsletter.checks import rules
 from newsletter.cli.sarif import sarif
 from newsletter.config import load_settings
 from newsletter.errors import PreflightError
+from newsletter.findings import KEPT, coming_month
 from newsletter.model import Finding, Gravity, MailingState, Month, Place, Preflight, Waived
-from newsletter.preflight import KEPT, coming_month
 from tests.support.mailserver import MailServer
 from tests.support.sites import Site
 
@@ -218,10 +218,10 @@ def test_a_site_that_cannot_be_written_is_judged_all_the_same(site: Site) -> Non
 def test_the_coming_month_is_the_first_that_was_not_released(site: Site) -> None:
     """That is the one that editors work at."""
     with closing(opened(site)) as app:
-        first = coming_month(app)
+        first = coming_month(app.settings)
         assert first == app.settings.first_month
         (app.editions_folder / str(first)).mkdir(parents=True)
-        assert coming_month(app) == first.shift(1)
+        assert coming_month(app.settings) == first.shift(1)
 
 
 # --- machines -----------------------------------------------------------------------------------

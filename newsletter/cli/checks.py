@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from newsletter.cli.common import MONTH, json_option, opened_app, print_json
+from newsletter.cli.common import MONTH, json_option, opened_app, print_json, site_settings
 from newsletter.errors import UsageError
 from newsletter.model import Gravity, Preflight
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from newsletter.config import Settings
     from newsletter.model import Finding, Month, Waived
 
 SEVERITIES: Final = {Gravity.BLOCK: ("blocks  ", "red"), Gravity.ADVISE: ("advice  ", "yellow")}
@@ -33,11 +34,9 @@ def check(paths: Sequence[Path], *, month: Month | None, as_sarif: bool, as_json
         raise UsageError("--json and --sarif are two forms of the same: choose one of them")
     for path in (path for path in paths if not path.exists()):
         raise UsageError(f"{path} does not exist")
-    with opened_app(database=False) as app:
-        from newsletter.preflight import kept_preflight  # noqa: PLC0415  # what renders costs 0.5 s
-
-        found = kept_preflight(app, month=month, letters=not paths, pages=not paths)
-        found = _below(found, app.root, [path.resolve() for path in paths])
+    settings = site_settings()
+    found = _found(settings, month, everything=not paths)
+    found = _below(found, settings.root, [path.resolve() for path in paths])
     if as_sarif:
         from newsletter.cli.sarif import sarif  # noqa: PLC0415
 
@@ -47,6 +46,20 @@ def check(paths: Sequence[Path], *, month: Month | None, as_sarif: bool, as_json
     else:
         _print(found)
     return 1 if found.blocking else 0
+
+
+def _found(settings: Settings, month: Month | None, *, everything: bool) -> Preflight:
+    from newsletter.findings import coming_month, kept  # noqa: PLC0415
+
+    month = month or coming_month(settings)
+
+    def judge() -> Preflight:
+        from newsletter.preflight import preflight  # noqa: PLC0415  # what renders costs 0.5 s
+
+        with opened_app(database=False) as app:
+            return preflight(app, month=month, letters=everything, pages=everything)
+
+    return kept(settings, f"{month} {'everything' if everything else 'content'}", judge)
 
 
 def _below(found: Preflight, root: Path, wanted: Sequence[Path]) -> Preflight:
