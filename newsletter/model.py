@@ -781,6 +781,11 @@ class Finding:
         return f"{self.place}: {self.message}{mend} [{self.rule}]"
 
 
+@dataclass(frozen=True, slots=True)
+class Standards:
+    """What a site demands of its texts beyond the rules that hold everywhere."""
+
+
 # --- the publication -----------------------------------------------------------------
 
 
