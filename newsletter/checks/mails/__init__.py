@@ -48,7 +48,7 @@ MAIL_RULES: Final[tuple[MailRule, ...]] = (
     ),
     MailRule("mail-table-role", _BLOCK, "Tables for layout say so, tables of data do not", markup.table_roles),
     MailRule("mail-table-head", _BLOCK, "Heads of tables say whether of a column or a row", markup.table_heads),
-    MailRule("mail-image", _BLOCK, "Images have words, width and height", markup.images),
+    MailRule("mail-image", _BLOCK, "Images have words, and a size as attribute", markup.images),
     MailRule("mail-image-foreign", _BLOCK, "The one image is the logo, and travels inside", markup.images_ours),
     MailRule("mail-heading", _BLOCK, "One h1, and no level of headings left out", markup.headings),
     MailRule("mail-forbidden", _BLOCK, "No script, form, frame, drawing, player or base", markup.forbidden),

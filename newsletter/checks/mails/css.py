@@ -175,7 +175,7 @@ def _declaration(name: str, value: str, *, important: bool) -> tuple[tuple[str, 
 
 def _at_rule(spot: Spot, name: str, prelude: str) -> Iterator[tuple[Spot, str, list[str]]]:
     yield from ((spot, *found) for found in _lacking("at-rules", name, f"@{name}"))
-    for feature in MEDIA_FEATURE.findall(prelude):
+    for feature in MEDIA_FEATURE.findall(prelude) if name == "media" else ():
         if feature not in WIDTHS:
             yield from ((spot, *found) for found in _lacking("media", feature, f"@media ({feature})"))
 

@@ -46,7 +46,7 @@ MACHINES: Final = (
     "From", "To", "Reply-To", "Message-ID", "List-Unsubscribe", "List-Unsubscribe-Post", "List-Help", "List-Owner",
     "List-Archive", "Archived-At", "Feedback-ID", "Precedence", "Date",
 )  # fmt: skip
-ENCODED: Final = re.compile(r"=\?[^?\s]+\?[bqBQ]\?[^?\s]*\?=")
+ENCODED: Final = re.compile(r"=\?[^?\s]+\?(?:[bB]\?[A-Za-z0-9+/]*={0,2}|[qQ]\?[^?\s]*)\?=")
 LOOKS_ENCODED: Final = re.compile(r"=\?[^?]*\?[bq]\?", re.IGNORECASE)
 URI: Final = re.compile(r"<((?:https|http|mailto):[!#-;=?-~]+)>")
 MESSAGE_ID: Final = re.compile(r"<[\w.+=/$-]+@[A-Za-z0-9.-]+>", re.ASCII)

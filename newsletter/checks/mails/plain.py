@@ -44,7 +44,7 @@ def wide(letter: Letter, house: House) -> Iterator[Problem]:
     for number, line in enumerate(letter.text.split("\n"), 1):
         if len(line) > COLUMNS and len(ADDRESSES.sub("", line).strip()) > 0 and not _is_address(line):
             message = f"a line of {len(line)} characters; {COLUMNS} are the most"
-            yield letter.in_text(number, message, "wrap it: {{ wrap(...) }} in body.txt", COLUMNS + 1)
+            yield letter.in_text(number, message, "wrap it: {{ wrap(...) }} in body.txt", 1)
 
 
 def markup(letter: Letter, house: House) -> Iterator[Problem]:
