@@ -21,6 +21,7 @@ MAX_FAULTS: Final = 100
 VOID: Final = frozenset(
     {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 )
+DRAWINGS: Final = frozenset({"svg", "math"})
 # Words inside these are for machines.
 UNREAD: Final = frozenset({"head", "script", "style", "title", "noscript", "template"})
 # What ends an open paragraph, whether its author meant so or not (HTML, section 13.1.2.4).
@@ -209,9 +210,10 @@ class _Reader(HTMLParser):
             self._open.append(node)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)  # the slash means nothing in HTML
+        self.handle_starttag(tag, attrs)  # the slash means nothing, but in drawings, which are no HTML
         if tag not in VOID:
-            self.fault(f"<{tag}/> closes nothing: write <{tag}></{tag}>")
+            if not any(node.tag in DRAWINGS for node in self._open):
+                self.fault(f"<{tag}/> closes nothing: write <{tag}></{tag}>")
             self._open[-1:] = [] if self._open[-1].tag == tag else self._open[-1:]
 
     def handle_endtag(self, tag: str) -> None:

@@ -125,6 +125,23 @@ def lines(count: int) -> str:
 
 P = '<p style="color:#1f1d1a;background-color:#ffffff">'
 IN_DARK = "@media (prefers-color-scheme: dark) {"
+
+
+def _unstyled(page: str) -> str:
+    """Without any style attribute."""
+    return re.sub(r""" style=("[^"]*"|'[^']*')""", "", page)
+
+
+def _marked(draft: Draft) -> Draft:
+    """The same letter, marked TLP:GREEN as a whole."""
+    return replace(
+        draft,
+        head=draft.head.replace("TLP:CLEAR", "TLP:GREEN"),
+        text=draft.text.replace("TLP:CLEAR", "TLP:GREEN"),
+        html=draft.html.replace("TLP:CLEAR", "TLP:GREEN"),
+    )
+
+
 EXAMPLES: dict[str, Example] = {
     "mail-markup": Example(
         [
@@ -590,18 +607,3 @@ EXAMPLES: dict[str, Example] = {
         ]
     ),
 }
-
-
-def _unstyled(page: str) -> str:
-    """Without any style attribute."""
-    return re.sub(r""" style=("[^"]*"|'[^']*')""", "", page)
-
-
-def _marked(draft: Draft) -> Draft:
-    """The same letter, marked TLP:GREEN as a whole."""
-    return replace(
-        draft,
-        head=draft.head.replace("TLP:CLEAR", "TLP:GREEN"),
-        text=draft.text.replace("TLP:CLEAR", "TLP:GREEN"),
-        html=draft.html.replace("TLP:CLEAR", "TLP:GREEN"),
-    )

@@ -43,7 +43,8 @@ def test_own_letters_are_as_they_should_be(name: str):
 def test_taking_a_letter_apart_and_making_it_again_changes_nothing():
     """Otherwise the examples would not be about the letter as sent; only its token has no line of its own here."""
     sent, made = Letter(NAME, own_letters()[NAME]), good().letter()
-    assert (sent.head, sent.text, sent.html.rstrip()) == (made.head, made.text, made.html.rstrip())
+    assert sent.head == made.head
+    assert (sent.text.rstrip(), sent.html.rstrip()) == (made.text.rstrip(), made.html.rstrip())
 
 
 @pytest.mark.parametrize(("code", "bad"), BAD)
