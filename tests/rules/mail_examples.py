@@ -385,7 +385,7 @@ EXAMPLES: dict[str, Example] = {
             css("p + em { margin: 0 }"),
             css("p { width: 4vw }", "width: 4vw"),
         ],
-        [changed("html", STYLE, f"p.a {{ margin: 0 }} a:hover {{ margin: 0 }}\n{STYLE}")],
+        [changed("html", STYLE, f"p.a {{ margin: 0; hyphens: auto }} td em {{ margin: 0 }}\n{STYLE}")],
     ),
     "mail-css-inline": Example(
         [Bad(lambda d: replace(d, html=_unstyled(d.html)), ("<style>",), "html", frozenset({"mail-hidden"}))]

@@ -28,23 +28,13 @@ GONE: Final = frozenset({"outlook.windows-mail"})  # Microsoft ended it in 2024
 ENHANCEMENTS: Final = {
     "@media": "telephones get narrower margins; without it the one column still fits",
     "@media (prefers-color-scheme)": "where it is unknown, the light theme stands, or is inverted",
-    "!important": "needed by the two above, beside styles on the elements",
     "overflow-wrap": "long addresses break; elsewhere they are cut or scroll",
     "hyphens": "narrow tables on telephones; else words wrap whole",
-    "max-width": "classic Outlook gets its width from the ghost table",
     "table-layout": "columns keep their widths; else the words decide",
     "border-spacing": "nothing but 0, which border-collapse says already",
-    "border-collapse": "cells that touch; else a hair's breadth of ground",
-    "letter-spacing": "ornament of heads",
     "height": "of the logo, which says it in an attribute too",
     "white-space": "a date stays in one line; else it wraps",
-    "list-style": "the list in brief has no bullets; else it has",
-    "text-decoration": "links are underlined anyway",
-    "display": "what stands beside stands below on telephones",
-    "vertical-align": "cells begin at their top; else in the middle",
-    "rem": "like em",
     "descendant selector": "styles stand on the elements as well",
-    ":hover": "an ornament of pointers",
 }
 # What every program knows, and caniemail therefore has no page about.
 KNOWN: Final = frozenset(
