@@ -306,7 +306,7 @@ _ATTRIBUTES: Final = {
     "img": {"src", "alt", "title"},
     "li": {"id"},
     "ol": {"start"},
-    "th": {"align"},
+    "th": {"align", "scope"},
     "td": {"align"},
 }
 _CLASSES: Final = {"a": {"footnote-backref"}, "sup": {"footnote-ref"}, "section": {"footnotes"}}
@@ -333,6 +333,7 @@ _OWN: Final = nh3.Cleaner(
     attributes=_ATTRIBUTES,
     allowed_classes=_CLASSES,
     attribute_filter=_kept,
+    set_tag_attribute_values={"th": {"scope": "col"}},  # Markdown heads columns only; screen readers want it said
     url_schemes=set(SCHEMES),
     link_rel=None,
 )

@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import json
 import os
+import re
 import sys
 import time
 from dataclasses import replace
@@ -123,7 +124,7 @@ class Trial:
 
     def survives(self, mutant: Mutant, session: pytest.Session) -> bool:
         """Whether the tests of its rule pass although it is there; those of others notice too, but no sooner."""
-        items = [item for item in session.items if item.name.endswith(f"[{mutant.code}]")]
+        items = [item for item in session.items if re.search(rf"\[{mutant.code}(?:-\d+)?\]$", item.name)]
         child = os.fork()
         if not child:
             mutant.apply()
