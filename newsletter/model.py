@@ -781,6 +781,24 @@ class Finding:
         return f"{self.place}: {self.message}{mend} [{self.rule}]"
 
 
+@dataclass(frozen=True, slots=True)
+class Standards:
+    """What a house asks of its texts, beyond what every house does. Patterns may hold ``*``.
+
+    ``banned_words`` gives for each word what to write instead, or nothing; ``private_names`` are user and host names;
+    ``public_addresses`` and ``public_phones`` may be printed. ``max_grade`` is in years of schooling. ``waive``
+    answers for findings in mails and pages, by rule; a content file answers for its own.
+    """
+
+    banned_words: dict[Language, dict[str, str]] = field(default_factory=dict)
+    private_names: tuple[str, ...] = ()
+    public_addresses: tuple[str, ...] = ()
+    public_phones: tuple[str, ...] = ()
+    max_words: int = 1_500
+    max_grade: dict[Language, float] = field(default_factory=dict)
+    waive: dict[str, str] = field(default_factory=dict)
+
+
 # --- the publication -----------------------------------------------------------------
 
 

@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 
 
 class Problem(NamedTuple):
-    """What a rule found in one place, and how to mend it."""
+    """What a rule found in one place, and how to mend it. Lines and columns are 1-based, 0 unknown."""
 
     path: str
     line: int
     message: str
     fix: str
+    column: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,5 +35,5 @@ class Rule:
     def findings(self, collected: Collected, publication: Publication) -> Iterator[Finding]:
         """Everything that it finds in this content."""
         for problem in self.function(collected, publication):
-            place = Place(problem.path, problem.line)
+            place = Place(problem.path, problem.line, problem.column)
             yield Finding(self.code, self.gravity, place, problem.message, problem.fix)
