@@ -50,14 +50,15 @@ class Target(NamedTuple):
     column: int
 
 
-def targets_of(item: Item) -> Iterator[Target]:
+def targets_of(item: Item, *, only_printed: bool = False) -> Iterator[Target]:
     """Where links and fields of a file lead; images are files beside it."""
-    for text in texts_of(item):
+    texts = [text for text in texts_of(item) if text.is_printed or not only_printed]
+    for text in texts:
         for link in text.links:
             if not link.image:
                 line, column = text.place(link.start)
                 yield Target(link.target, item.path, line, column)
-    for name, address in _fields(item):
+    for name, address in _fields(item) if texts else ():
         yield Target(address, item.path, item.lines.get(name, 1), item.lines.get(f"{name}:column", 0))
 
 

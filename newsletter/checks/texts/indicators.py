@@ -78,7 +78,7 @@ def _is_harmless(found: re.Match[str], written: str, vouched: frozenset[str]) ->
         name = found[0].rstrip(".,;:!?*_")
         host = host_of(name if found.re is _ADDRESS else "//" + name)
         is_file = found.re is _HOST and host.rpartition(".")[2] in FILE_ENDINGS
-        return is_file or not host or is_example(host) or is_below(host, vouched)
+        return is_file or "." not in host.strip(".") or is_example(host) or is_below(host, vouched)
     try:
         is_public = ip_address(found[0]).is_global
     except ValueError:

@@ -78,15 +78,17 @@ _KINDS: Final = (
     ),
 )
 
-# Documented as examples, or no secret yet: "AKIAIOSFODNN7EXAMPLE", "${TOKEN}", "xxxxxxxx", "changeme123", "...".
+# Documented as examples, or no secret yet: "AKIAIOSFODNN7EXAMPLE", "xxxxxxxx"; and "${TOKEN}", "changeme123".
+_EXAMPLE = re.compile(r"example|xxxx|\.\.\.|\u2026|\*\*\*", re.IGNORECASE)
 _PLACEHOLDER = re.compile(
-    r"example|placeholder|change[_-]?me|your[_-]|redacted|dummy|\.\.\.|\u2026|\*\*\*|xxxx|0000|1234567|^\$|^%|://|\{\{",
-    re.IGNORECASE,
+    r"placeholder|change[_-]?me|your[_-]|redacted|dummy|0000|1234567|^[$%]|://|\{\{", re.IGNORECASE
 )
 _PEM: Final = "PRIVATE KEY"
 
+_ASSIGNED_SIGNS: Final = ("passw", "passphrase", "pwd", "mot de passe", "secret", "token", "key", "credential")
+
 # name = value: whoever writes that is found at the sign between them, of which texts have few.
-_ASSIGNED: Final = _Kind("a password or token", (), re.compile(r"[=:]"), is_known=False)
+_ASSIGNED: Final = _Kind("a password or token", _ASSIGNED_SIGNS, re.compile(r"[=:]"), is_known=False)
 _NAMED = re.compile(
     r"(?:passw(?:or)?d|passphrase|pwd|mot de passe|secret|token|api[_-]?key|access[_-]?key|credentials?)"
     r"(?:[_-]\w{1,20})?[\"'`]?[ \u00a0\u202f:]{0,3}$",
@@ -114,7 +116,8 @@ def _candidates(text: Text) -> Iterator[tuple[int, int, _Kind]]:
         if any(sign in text.lower for sign in kind.signs):
             for match in kind.pattern.finditer(text.markdown):
                 yield *match.span(match.re.groups), kind
-    for sign in _ASSIGNED.pattern.finditer(text.markdown):
+    is_named = any(sign in text.lower for sign in _ASSIGNED.signs)
+    for sign in _ASSIGNED.pattern.finditer(text.markdown) if is_named else ():
         before = text.markdown[max(0, sign.start() - MAX_NAME) : sign.start()]
         value = _VALUE.match(text.markdown, sign.end())
         # What is called or looked up, os.environ["TOKEN"], is no value.
@@ -125,12 +128,19 @@ def _candidates(text: Text) -> Iterator[tuple[int, int, _Kind]]:
 def _is_secret(kind: _Kind, value: str) -> bool:
     if _PEM in value:
         return True
-    if _PLACEHOLDER.search(value):
+    if _EXAMPLE.search(value):
         return False
     if kind.is_known:
         return True
-    is_mixed = any(map(str.isalpha, value)) and not value.isalpha()
-    return "://" in kind.signs or (is_mixed and entropy(value) >= MIN_ENTROPY)
+    if _PLACEHOLDER.search(value):
+        return False
+    return "://" in kind.signs or (_is_mixed(value) and entropy(value) >= MIN_ENTROPY)
+
+
+def _is_mixed(value: str) -> bool:
+    """Whether it is more than words, which hyphens may join: digits, or other signs inside, beside letters."""
+    inner = value.rstrip(".,:;!?")
+    return any(map(str.isalpha, inner)) and any(not (c.isalpha() or c in "-_./") for c in inner)
 
 
 def entropy(value: str) -> float:

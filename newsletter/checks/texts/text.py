@@ -107,8 +107,9 @@ class Text:
 
     @cached_property
     def sentences(self) -> tuple[Sentence, ...]:
-        """Sentences of paragraphs and lists: no headings, no tables, no footnotes."""
-        return tuple(_sentences(self.prose))
+        """Sentences of paragraphs and lists: no headings, tables, footnotes or words of images."""
+        images = [(link.start, link.end) for link in self.links if link.image]
+        return tuple(_sentences(_blanked(self.prose, images)))
 
     @cached_property
     def words(self) -> tuple[str, ...]:

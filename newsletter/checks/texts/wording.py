@@ -76,7 +76,7 @@ def too_long(item: Item, house: House) -> Iterator[Problem]:
     """A text that is longer than this house wants to ask of its readers."""
     most = house.standards.max_words
     for text in styled(item):
-        if len(text.words) > most:
+        if text.is_body and len(text.words) > most:
             message = f"the text has {len(text.words):,} words; {most:,} are what this house asks of its readers"
             yield text.problem(0, message, "shorten it, or make two articles of it")
 
