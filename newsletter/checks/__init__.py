@@ -7,12 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from newsletter.checks import content, links, told, versions
+from newsletter.checks.codes import EXTERNAL_RULES, GATE, WAIVER_RULES
 from newsletter.checks.mails import MAIL_RULES, check_letter
 from newsletter.checks.mails.letter import Letter
 from newsletter.checks.pages import ARCHIVE_RULES, PAGE_RULES
 from newsletter.checks.pages import check_pages as check_pages
 from newsletter.checks.rule import Rule, by_code
-from newsletter.checks.waivers import WAIVER_RULES, weigh
+from newsletter.checks.texts import TEXT_RULES
+from newsletter.checks.waivers import weigh
 from newsletter.model import Gravity
 from newsletter.parsing import DOOR_RULES
 
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
 
 _BLOCK, _ADVISE = Gravity.BLOCK, Gravity.ADVISE
 
-GATE: Final = "release-gate"
 DOOR_ADVICE: Final = frozenset({"tlp-white"})  # all that the door says besides keeps a file out
 
 CONTENT_RULES: Final[dict[str, Rule[Collected]]] = by_code(
@@ -52,13 +53,17 @@ CONTENT_RULES: Final[dict[str, Rule[Collected]]] = by_code(
 )
 
 
-REGISTRIES: Final[tuple[dict[str, Rule[Any]], ...]] = (CONTENT_RULES, MAIL_RULES, PAGE_RULES, ARCHIVE_RULES)
+REGISTRIES: Final[tuple[dict[str, Rule[Any]], ...]] = (CONTENT_RULES, TEXT_RULES, MAIL_RULES, PAGE_RULES, ARCHIVE_RULES)
 RULES: Final[Mapping[str, Rule[Any]]] = ChainMap(*REGISTRIES)
 
 
 def check_content(collected: Collected, house: House) -> tuple[Finding, ...]:
     """What the rules find, in the order of places. Content alone: nothing is read, rendered or fetched."""
-    return in_order(finding for rule in CONTENT_RULES.values() for finding in rule.findings(collected, house))
+    found = [finding for rule in CONTENT_RULES.values() for finding in rule.findings(collected, house)]
+    # One file after the other: each is parsed once for all rules.
+    for item in content.everything(collected):
+        found += [finding for rule in TEXT_RULES.values() for finding in rule.findings(item, house)]
+    return in_order(found)
 
 
 def check_letters(letters: Iterable[tuple[str, bytes]], house: House) -> tuple[Finding, ...]:
@@ -89,7 +94,9 @@ def rules() -> tuple[tuple[str, Gravity, str], ...]:
     door = [(code, Gravity.ADVISE if code in DOOR_ADVICE else Gravity.BLOCK, told) for code, told in DOOR_RULES.items()]
     ours = [(rule.code, rule.gravity, rule.title) for registry in REGISTRIES for rule in registry.values()]
     waivers = [(code, Gravity.ADVISE, told) for code, told in WAIVER_RULES.items()]
-    return (*door, *ours, (GATE, Gravity.BLOCK, "Nothing rendered holds what its readers may not see"), *waivers)
+    asked = [(code, Gravity.ADVISE, told) for code, told in EXTERNAL_RULES.items()]
+    gate = (GATE, Gravity.BLOCK, "Nothing rendered holds what its readers may not see")
+    return (*door, *ours, *asked, gate, *waivers)
 
 
 def rule_table() -> str:
