@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from newsletter.checks import CONTENT_RULES, check_content
+from newsletter.checks import CONTENT_RULES, RULES, check_content
 from newsletter.checks.house import House
 from newsletter.collect.files import collect_files
 from newsletter.model import Finding
@@ -73,6 +73,12 @@ def test_what_is_wrong_is_found_in_its_place(code: str, tmp_path: Path):
     assert ours.message
     assert ours.fix
     assert {finding.rule for finding in findings} <= {code, *case.also}
+
+
+@pytest.mark.parametrize("code", RULES)
+def test_a_rule_is_as_grave_as_the_handbook_says(code: str):
+    """What blocks and what advises is a promise to editors."""
+    assert RULES[code].gravity == GRAVITY[code]
 
 
 @pytest.mark.parametrize("code", CASES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from email.errors import MessageError
 from email.header import decode_header
 from email.utils import getaddresses, parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from email.message import Message
 
     from newsletter.checks.house import House
-    from newsletter.checks.mails.letter import Header, Letter
+    from newsletter.checks.mails.letter import Letter
     from newsletter.checks.rule import Problem
 
 MAX_LINE: Final = 998
@@ -254,12 +255,13 @@ def body_lines(letter: Letter, house: House) -> Iterator[Problem]:
     """7-bit bytes and lines of at most 76: what no relay changes, so that signatures stay good."""
     del house
     start = letter.head.count(b"\n") + 1
-    body = letter.raw[len(letter.head) :]
-    for number, row in enumerate(body.split(b"\n"), start):
+    in_head = False  # of a part: addresses there cannot be folded either
+    for number, row in enumerate(letter.raw[len(letter.head) :].split(b"\n"), start):
         line = row.removesuffix(b"\r")
+        in_head = line.startswith(b"--") or (in_head and line != b"")
         if any(byte >= SEVEN_BIT or byte == 0 for byte in line):
             yield letter.in_head(number, "bytes above 127 in the message", "encode the part as quoted-printable")
-        elif len(line) > MAX_BODY_LINE and not line.startswith(b"--") and b"Content-" not in line:
+        elif len(line) > MAX_BODY_LINE and not in_head:
             yield letter.in_head(number, f"a line of {len(line)} in the message", "encode the part: 76 are the most")
         elif line.startswith((b".", b"From ")):
             yield letter.in_head(number, "a line that relays change (a dot, or From)", "encode its first character")
@@ -269,7 +271,7 @@ def subject(letter: Letter, house: House) -> Iterator[Problem]:
     """Short enough to be seen, long enough to say something."""
     del house
     for header in letter.named("Subject")[:1]:
-        words = _decoded(header)
+        words = letter.subject
         if len(words) not in SUBJECT:
             message = f"the subject has {len(words)} characters; {SUBJECT.start} to {SUBJECT.stop - 1} are seen whole"
             yield letter.in_head(header.line, message, "give the month a title of another length")
@@ -306,15 +308,5 @@ def _decodes(word: str) -> bool:
             isinstance(data, str) or data.decode(charset or "ascii") is not None
             for data, charset in decode_header(word)
         )
-    except (ValueError, LookupError):
+    except (ValueError, LookupError, MessageError):
         return False
-
-
-def _decoded(header: Header) -> str:
-    try:
-        pairs = decode_header(header.value)
-        return "".join(
-            data if isinstance(data, str) else data.decode(charset or "latin-1", "replace") for data, charset in pairs
-        )
-    except (ValueError, LookupError):
-        return header.value

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from email import message_from_bytes
+from email.errors import MessageError
+from email.header import decode_header
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -100,6 +102,16 @@ class Letter:
     def line_of(self, name: str) -> int:
         """The line of the first field of this name; the first of all when there is none."""
         return next((header.line for header in self.named(name)), 1)
+
+    @cached_property
+    def subject(self) -> str:
+        """The first Subject as people read it; as it stands where it cannot be decoded."""
+        value = self.value("Subject")
+        try:
+            pairs = decode_header(value)
+            return "".join(one if isinstance(one, str) else one.decode(name or "latin-1") for one, name in pairs)
+        except (ValueError, LookupError, MessageError):
+            return value
 
     @property
     def is_notice(self) -> bool:

@@ -44,8 +44,8 @@ def placeholders(letter: Letter, house: House) -> Iterator[Problem]:
             for name, value in node.attributes.items():
                 if name != "style" and (found := LEFTOVER.search(value)):
                     yield letter.in_html(node, f'left over in "{name}": {found[0]}', fix)
-    for header in letter.named("Subject"):
-        if left := LEFTOVER.search(header.value):
+    for header in letter.named("Subject")[:1]:
+        if left := LEFTOVER.search(letter.subject):
             yield letter.in_head(header.line, f"left over in the subject: {left[0]}", fix)
 
 
@@ -89,7 +89,7 @@ def label(letter: Letter, house: House) -> Iterator[Problem]:
             place = letter.in_html if kind == "html" else lambda _, *a: letter.in_text(1, *a)
             yield place(None, "no label stands at the top", fix)
     labels = {found for found in tops.values() if found}
-    subject = _first_label([letter.value("Subject")])
+    subject = _first_label([letter.subject])
     line = letter.line_of("Subject")
     if len(labels) > 1:
         yield letter.in_text(1, f"the HTML is marked {tops.get('html')}, the text {tops.get('text')}", fix)
