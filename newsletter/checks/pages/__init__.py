@@ -49,6 +49,9 @@ ARCHIVE_RULES: Final[dict[str, Rule[SiteView]]] = by_code(
 def check_pages(pages: Iterable[Page], house: House) -> tuple[Finding, ...]:
     """What the rules find in these pages, which are the whole archive, in the order of places."""
     site = SiteView(pages, house.publication.base_url)
-    found = [finding for page in site for rule in PAGE_RULES.values() for finding in rule.findings(page, house)]
+    found: list[Finding] = []
+    for page in site:
+        found += [finding for rule in PAGE_RULES.values() for finding in rule.findings(page, house)]
+        page.forget()
     found += [finding for rule in ARCHIVE_RULES.values() for finding in rule.findings(site, house)]
     return tuple(sorted(found, key=lambda finding: (finding.place, finding.rule, finding.message)))

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urljoin, urlsplit
 
 from newsletter.checks.rule import Problem
-from newsletter.checks.tree import parse
+from newsletter.checks.tree import Spot, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from newsletter.checks.tree import Node, Spot, Tree, Words
+    from newsletter.checks.tree import Node, Tree, Words
     from newsletter.render.site import Page
 
 # What was mailed is kept as it was, with the styles on its elements: the rules over letters judged it.
@@ -43,6 +43,22 @@ class PageView:
     def ids(self) -> frozenset[str]:
         """What links into it may name."""
         return frozenset(node.get("id") for node in self.tree.elements if "id" in node.attributes)
+
+    @cached_property
+    def headline(self) -> tuple[str, str, Spot] | None:
+        """The language of a page of ours, its title, and where that stands."""
+        for tree in self.trees():
+            node, html = tree.first("title"), tree.first("html")
+            if node and html:
+                return html.get("lang"), " ".join(node.text().split()), Spot("title", node.line, node.column)
+        return None
+
+    def forget(self) -> None:
+        """Keep what the rules over all pages ask for, and let the tree go: thousands of them fill the memory."""
+        if self.is_html:
+            _ = (self.ids, self.is_indexed, self.canonical, self.headline)
+            for name in ("tree", "text"):
+                self.__dict__.pop(name, None)
 
     @property
     def is_html(self) -> bool:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from newsletter.checks.house import House
     from newsletter.checks.pages.view import PageView, SiteView
     from newsletter.checks.rule import Problem
-    from newsletter.checks.tree import Node
+    from newsletter.checks.tree import Spot
 
 ATOM: Final = "{http://www.w3.org/2005/Atom}"
 SITEMAP: Final = "{http://www.sitemaps.org/schemas/sitemap/0.9}"
@@ -30,12 +30,11 @@ LEAVES: Final = re.compile(r"[^/]+/(?:articles|reports)/[^/]+/index\.html")
 def titles(site: SiteView, house: House) -> Iterator[Problem]:
     """Two pages of one language never have the same title; copies of a page that is elsewhere do not count."""
     del house
-    found: dict[tuple[str, str], list[tuple[PageView, Node]]] = defaultdict(list)
+    found: dict[tuple[str, str], list[tuple[PageView, Spot]]] = defaultdict(list)
     for page in site:
-        for tree in page.trees():
-            node, html = tree.first("title"), tree.first("html")
-            if node and html and page.path != DOOR and page.is_indexed and page.canonical == page.address:
-                found[html.get("lang"), " ".join(node.text().split())].append((page, node))
+        if page.headline and page.path != DOOR and page.is_indexed and page.canonical == page.address:
+            language, words, node = page.headline
+            found[language, words].append((page, node))
     for (_, words), pages in found.items():
         for page, node in pages[1:]:
             yield page.at(node, f"{words!r} is the title of {pages[0][0].path} too", "title one of them differently")
