@@ -33,7 +33,7 @@ _MONTHS: Final = {name: number for number, names in enumerate(_NAMES, 1) for nam
 _MONTH: Final = rf"(?P<month>{'|'.join(sorted(_MONTHS, key=len, reverse=True))})\.?"
 _WEEKDAY: Final = r"(?:(?:[a-zé]+day|[a-z]+di|dimanche),?\s+)?(?:the\s+|le\s+)?"
 
-_ISO = re.compile(r"(?P<year>\d{4})[-/.](?P<number>\d{1,2})[-/.](?P<day>\d{1,2})(?:[T ].*)?", re.ASCII | re.DOTALL)
+_ISO = re.compile(r"(?P<year>\d{4})[-/.](?P<number>\d{1,2})[-/.](?P<day>\d{1,2})(?:[Tt ].*)?", re.ASCII | re.DOTALL)
 _DAY_FIRST = re.compile(rf"{_WEEKDAY}(?P<day>\d{{1,2}})(?:st|nd|rd|th|er)?\s+(?:of\s+)?{_MONTH},?\s+(?P<year>\d{{4}})")
 _MONTH_FIRST = re.compile(rf"{_WEEKDAY}{_MONTH}\s+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?,?\s+(?P<year>\d{{4}})")
 _NUMBERS = re.compile(r"(?P<day>\d{1,2})[./-](?P<number>\d{1,2})[./-](?P<year>\d{4})", re.ASCII)

@@ -11,6 +11,7 @@ from newsletter.importing.convert import markdown_of, tree_of
 from newsletter.importing.dates import read_day
 from newsletter.importing.decoding import text_of
 from newsletter.importing.nouns import Found, RefusedSource
+from newsletter.importing.pages import address_of
 from newsletter.model import Status
 from newsletter.parsing.faults import Faults
 from newsletter.parsing.frontmatter import MAX_HEAD_CHARACTERS, read_document
@@ -26,7 +27,7 @@ MAX_TITLE_HEADING_LINES: Final = 5
 
 TITLES: Final = ("title", "titre")
 _HEADER_LINE = re.compile(r"[A-Za-z][A-Za-z_-]{1,30}:(?:[ \t].*)?")
-_HEADING = re.compile(r"#[ \t]+(?P<text>.*?)[ \t#]*|(?P<line>\S.*)\n={3,}[ \t]*")
+_HEADING = re.compile(r"(?:#[ \t]+(?P<text>.*?)[ \t#]*|(?P<line>\S.*)\n={3,}[ \t]*)(?:\n|$)")
 _SHORTCODE = re.compile(r"\{\{[<%].*?[%>]\}\}|\{%.*?%\}|\{\{.*?\}\}", re.DOTALL)
 _HIGHLIGHT = re.compile(
     r"\{%-?\s*highlight\s+(?P<language>[\w+#-]+).*?%\}\n?(?P<code>.*?)\n?\{%-?\s*endhighlight\s*-?%\}", re.DOTALL
@@ -68,7 +69,7 @@ def read_markdown(file: File, data: bytes) -> Found:
         license=_one(fields, "license", "licence"),
         image=_one(fields, "image", "featured_image", "cover"),
         image_alt=_one(fields, "image_alt", "featured_image_alt", "alt"),
-        address=address if re.match(r"https?://", address) else "",
+        address=address_of(address),
         aliases=tuple(one for name in ("aliases", "redirect_from", "url", "permalink") for one in _many(fields, name)),
         status=_status(fields, file),
         guessed=guessed,
@@ -185,7 +186,7 @@ def _status(fields: Mapping[str, Any], file: File) -> Status:
 
 def _first_heading(body: str) -> tuple[str, int] | None:
     """A heading of the first level at the very top, and where it ends."""
-    found = re.match(_HEADING.pattern + r"(?:\n|$)", body)
+    found = _HEADING.match(body)
     return ((found["text"] or found["line"] or "").strip(), found.end()) if found else None
 
 

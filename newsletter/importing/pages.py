@@ -13,7 +13,8 @@ from newsletter.importing.dates import day_in_line, read_day
 from newsletter.importing.decoding import text_of
 from newsletter.importing.naming import slug_of
 from newsletter.importing.nouns import Found, RefusedSource
-from newsletter.parsing.fields import MAX_WEB_ADDRESS
+from newsletter.parsing.fields import MAX_WEB_ADDRESS, web_address
+from newsletter.parsing.validate import FieldError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -190,8 +191,10 @@ def _from_json_ld(thing: dict[str, Any], values: dict[str, str], authors: list[s
 
 def address_of(href: str) -> str:
     """An absolute web address, or nothing."""
-    href = href.strip()
-    return href if re.match(r"https?://[^\s<>\"\\]+$", href) and len(href) <= MAX_WEB_ADDRESS else ""
+    try:
+        return web_address(href.strip())
+    except FieldError:
+        return ""
 
 
 # --- the main text --------------------------------------------------------------------------------------------

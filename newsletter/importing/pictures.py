@@ -27,11 +27,14 @@ MAX_PICTURE_NAME: Final = 40
 MAX_TARGET_SHOWN: Final = 80
 STATIC: Final = ("", "static", "assets", "content")  # where Hugo, Jekyll and Pelican keep what /images/x.png names
 
-_INSIDE: Final = r"(?:[^\[\]\\]|\\.|\[(?:[^\[\]\\]|\\.|!\[[^\]]*\]\([^)]*\))*\](?:\([^)]*\))?)*"
+# Atomic and bounded: a stranger's brackets must not make us try them all in all ways.
+_NESTED: Final = r"!?\[(?>(?:[^\[\]\\]|\\.){0,500})\](?:\((?:[^\s()\\]|\\.){0,500}\))?"
+_INSIDE: Final = rf"(?>(?:[^\[\]\\]|\\.|{_NESTED}){{0,1000}})"
 _TITLE: Final = r"""(?:\s+(?:"(?:[^"\\]|\\.)*"|'[^']*'))?"""
-_TARGET: Final = rf"\(\s*(?:<(?P<angled>[^<>\n]*)>|(?P<bare>(?:[^\s()\\]|\\.|\([^\s()]*\))*)){_TITLE}\s*\)"
-_PICTURE = re.compile(rf"!\[(?P<words>{_INSIDE})\]{_TARGET}")
-_LINK = re.compile(rf"(?<!!)\[(?P<words>{_INSIDE})\]{_TARGET}")
+_BARE: Final = r"(?P<bare>(?>(?:[^\s()\\]|\\.|\([^\s()]{0,500}\)){0,2000}))"
+_TARGET: Final = rf"\(\s*(?:<(?P<angled>[^<>\n]{{0,2000}})>|{_BARE}){_TITLE}\s*\)"
+_PICTURE = re.compile(rf"(?<!\\)!\[(?P<words>{_INSIDE})\]{_TARGET}")
+_LINK = re.compile(rf"(?<![!\\])\[(?P<words>{_INSIDE})\]{_TARGET}")
 _CODE = re.compile(
     r"^[ \t>]*(?P<fence>`{3,}|~{3,}).*?^[ \t>]*(?P=fence)[`~]*[ \t]*$"
     r"|(?P<ticks>`+)(?!`).*?(?<!`)(?P=ticks)(?!`)"
@@ -177,19 +180,16 @@ def with_pictures(markdown: str, pictures: Pictures) -> str:
     return _outside_code(markdown, lambda text: _PICTURE.sub(replaced, text))
 
 
-def with_links(markdown: str, moved: Mapping[str, str], host: str) -> tuple[str, tuple[str, ...]]:
+def with_links(markdown: str, moved: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
     """The text with links to what moved leading to where it is now; those that lead nowhere keep their words alone."""
     lost: list[str] = []
 
     def replaced(found: re.Match[str]) -> str:
         target = _target(found)
-        if _host(target) not in (None, host) or target.lower().startswith("mailto:"):
-            return found[0]
-        path, _, _ = target.partition("#")
-        now = moved.get(path) or moved.get(path.rstrip("/")) or moved.get(f"{path}/")
-        if now:
+        path = target.partition("#")[0]
+        if now := moved.get(path) or moved.get(path.rstrip("/")) or moved.get(f"{path}/"):
             return f"[{found['words']}]({now})"
-        if _host(target) is not None:
+        if _host(target) is not None or target.lower().startswith("mailto:"):
             return found[0]
         lost.append(target[:MAX_TARGET_SHOWN])
         return found["words"]

@@ -19,6 +19,7 @@ from newsletter.importing.tongue import guess_language, primary
 from newsletter.model import Gravity, Status, article_path
 from newsletter.parsing import parse_article
 from newsletter.parsing.fields import FIRST_YEAR, MAX_ITEMS, label, old_address, web_address
+from newsletter.parsing.frontmatter import ABSENT
 from newsletter.parsing.validate import FieldError
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 MAX_SUMMARY: Final = 300
 MIN_SENTENCE: Final = 30
+MAX_TRIED: Final = 5
 MAX_REASON: Final = 400
 MAX_SHOWN: Final = 80
 MAX_NAME_BEFORE_DATE: Final = 80
@@ -94,7 +96,7 @@ def place(
                 refused.append(_refusal(result, reason))
         else:
             shown, why = result
-            refused.append(Outcome(source=shown, state=State.REFUSED, problem=str(why)[:MAX_REASON]))
+            refused.append(Outcome(source=shown, state=State.REFUSED, problem=one_line(why)))
     return _unclosed(placed, wishes), refused
 
 
@@ -108,9 +110,14 @@ def plan_articles(placed: Sequence[Placed], wishes: Wishes, ground: Ground, limi
     return outcomes
 
 
+def one_line(reason: object) -> str:
+    """A message as one line of a bearable length, whatever it quotes."""
+    return " ".join("".join(c if c.isprintable() else " " for c in str(reason)).split())[:MAX_REASON]
+
+
 def _refusal(found: Found, reason: object, **told: object) -> Outcome:
     values: dict[str, Any] = {"title": found.title, "day": found.day, "language": found.language} | told
-    return Outcome(source=found.shown, state=State.REFUSED, problem=str(reason)[:MAX_REASON], **values)
+    return Outcome(source=found.shown, state=State.REFUSED, problem=one_line(reason), **values)
 
 
 # --- one text -------------------------------------------------------------------------------------------------
@@ -318,7 +325,7 @@ def _article(slug: str, one: Placed, original: Article | None, run: Run) -> tupl
     target = f"articles/{day.year}/{slug}.{one.language}.md"
     pictures = Pictures(found.file, slug, found.address, run.wishes.hosts, run.limits)
     body = with_pictures(found.body, pictures)
-    body, lost = with_links(body, run.moved, urlsplit(run.publication.base_url).hostname or "")
+    body, lost = with_links(body, run.moved)
     head, guessed = _head(replace(one, slug=slug, found=replace(found, body=body)), original, run, remarks, pictures)
     data = _document(head, guessed, body).encode(errors="replace")
     outcome = Outcome(
@@ -338,7 +345,7 @@ def _article(slug: str, one: Placed, original: Article | None, run: Run) -> tupl
         finding = next(finding for finding in parsed.findings if finding.gravity is Gravity.BLOCK)
         where = f"line {finding.place.line} as it would be written"
         reason = f"the door refuses it ({where}): {finding.message}; {finding.fix}"
-        return replace(outcome, state=State.REFUSED, problem=reason[:MAX_REASON], files={}), None
+        return replace(outcome, state=State.REFUSED, problem=one_line(reason), files={}), None
     outcome = _against(outcome, slug, run, unseen=bool(pictures.remote))
     return outcome, None if outcome.state is State.CONFLICT else parsed.value
 
@@ -378,9 +385,12 @@ def _head(
 ) -> tuple[list[tuple[str, object]], tuple[str, ...]]:
     """The fields in their order, and what of them was guessed. A translation has its original's facts."""
     found, guessed = one.found, list(one.guessed)
-    summary = found.summary
+    summary = found.summary if found.summary.lower() not in ABSENT else ""
     if not summary and (summary := first_sentences(found.body)):
         guessed.append("summary: its first sentences")
+    if not summary:
+        summary = found.title
+        guessed.append("summary: its title")
     canonical, old = _addresses(one, run, remarks)
     day = original.date if original else one.day
     tlp = original.tlp if original else one.tlp
@@ -413,17 +423,24 @@ def _lead_picture(found: Found, remarks: list[str], pictures: Pictures) -> list[
 
 
 def first_sentences(markdown: str) -> str:
-    """The beginning of a text in words, for its summary."""
-    block = next((b for b in blocks_of(markdown) if not re.match(r"[#>|`~!\-*]|\d+[.)]", b)), "")
-    text = plain_text(to_html(block)) if block and not markdown_faults(block) else ""
+    """The beginning of a text in words, for its summary: of its first paragraph, else of whatever has words."""
+    blocks = blocks_of(markdown)
+    prose = [block for block in blocks if not re.match(r"[#>|`~!\-*]|\d+[.)]", block)]
+    for block in (*prose[:MAX_TRIED], *blocks[:MAX_TRIED]):
+        text = plain_text(to_html(block)) if not markdown_faults(block) else ""
+        if re.search(r"\w", text) and text.lower() not in ABSENT:
+            return _shortened(text)
+    return ""
+
+
+def _shortened(text: str) -> str:
     if len(text) <= MAX_SUMMARY:
         return text
     end = max((found.end() for found in re.finditer(r"[.!?](?=\s)", text[:MAX_SUMMARY])), default=0)
-    return (
-        text[:end]
-        if end >= MIN_SENTENCE
-        else text[: MAX_SUMMARY - 1].rpartition(" ")[0].rstrip(" ,;:") + "\N{HORIZONTAL ELLIPSIS}"
-    )
+    if end >= MIN_SENTENCE:
+        return text[:end]
+    cut = text[: MAX_SUMMARY - 1]
+    return (cut.rpartition(" ")[0] or cut).rstrip(" ,;:") + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def _themes(found: Found, publication: Publication, remarks: list[str]) -> tuple[str, ...]:

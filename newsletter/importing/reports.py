@@ -17,6 +17,7 @@ from newsletter.html import markdown_faults
 from newsletter.importing.dates import month_in
 from newsletter.importing.nouns import Outcome, State
 from newsletter.importing.pictures import Pictures, with_links, with_pictures
+from newsletter.importing.plan import one_line
 from newsletter.model import PUBLIC, Count, Figures, Month, Report, Tlp
 from newsletter.parsing.fields import MAX_TITLE
 
@@ -77,7 +78,7 @@ def _report(one: Placed) -> tuple[Month, Outcome, bytes]:
         guessed.append(f"month: the day of its date, {one.day}")
     pictures = Pictures(found.file, "report", found.address, frozenset(), None)
     body = with_pictures(found.body, _NoPictures(pictures))
-    body, lost = with_links(body, {}, "")
+    body, lost = with_links(body, {})
     outcome = Outcome(
         source=found.shown,
         state=State.NEW,
@@ -90,7 +91,7 @@ def _report(one: Placed) -> tuple[Month, Outcome, bytes]:
         month=month,
     )
     if problem := _problem(one, body):
-        return month, replace(outcome, state=State.REFUSED, problem=problem), b""
+        return month, replace(outcome, state=State.REFUSED, problem=one_line(problem)), b""
     report = _noun(one, month, body)
     return month, outcome, REPORT_JSON.dump_json(report, indent=2) + b"\n"
 
