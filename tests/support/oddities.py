@@ -147,7 +147,7 @@ def _markdown(chance: Random) -> str:
             f'---\ntitle: "{title}"\ndate: {day}\ntags: {{a: [b, c]}}\nauthor: [{{name: [x]}}, 5]\n---\n',
             f"---\ntitle: [a, b]\ndate: {day}\n---\n",
             "---\na: &a [x, x]\nb: &b [*a, *a]\ntitle: *b\n---\n",
-            f"---\ntitle: x\ntitle: y\ndate: {day}\ntlp: {chance.choice(['RED', 'PURPLE', 'WHITE', 'GREEN'])}\n---\n",
+            f"---\ntitle: x\ntitle: y\ndate: {day}\ntlp: {chance.choice(['RED', 'PURPLE', 'WHITE', 'CLEAR'])}\n---\n",
             f"+++\ntitle = {chance.choice(['5', '[1]', 'true', chr(34) + 'Tomls' + chr(34), '2019-01-01'])}\ndate = 2019-01-01\n+++\n",
             "+++\ntitle = 'no end'\n",
             f"Title: {title}\nDate: {day}\nTags: a, b\n\n",
