@@ -35,6 +35,8 @@ MAX_FOOTNOTE_MARKS: Final = 1_000  # each reference makes a link back
 MAX_RAW_HTML_FAULTS: Final = 20
 KEPT_TEXTS: Final = 2_000  # several rules ask for the links of one text
 MAX_FOREIGN_CHARACTERS: Final = 50_000
+MAX_PAGE_CHARACTERS: Final = 400_000
+MAX_PAGE_TAGS: Final = 4_000  # what comes here was nested by a parser before, so that there is nothing to misnest
 MAX_FOREIGN_TAGS: Final = 500  # misnested tags cost their square: 14,000 of them took nh3 240 s and 686 MB
 
 SCHEMES: Final = frozenset({"http", "https", "mailto"})
@@ -204,6 +206,28 @@ def clean_html(html: str) -> str:
     return _FOREIGN.clean(_bounded(html))
 
 
+def clean_page(html: str) -> str:
+    """The text of a foreign page, serialised by a parser: headings, lists, tables, code, links and pictures.
+
+    Links and pictures keep every target that is no script: what becomes of them is decided by whoever asked.
+
+    Raises:
+        ValueError: it is beyond ``MAX_PAGE_CHARACTERS`` or ``MAX_PAGE_TAGS``.
+    """
+    for what, count, most in (
+        ("characters", len(html), MAX_PAGE_CHARACTERS),
+        ("tags", html.count("<"), MAX_PAGE_TAGS * 2),
+    ):
+        if count > most:
+            raise ValueError(f"its text has {count:,} {what} of HTML, {most:,} are the limit")
+    return _PAGE.clean(html)
+
+
+def foreign_markdown(text: str) -> str:
+    """HTML, not cleaned, of Markdown that may hold raw HTML: for ``clean_page`` alone, after a parser."""
+    return _ANCHOR.sub("", comrak.render_markdown(_normalised(text), _EXTENSIONS, None, _RAW))
+
+
 def plain_text(html: str) -> str:
     """Foreign HTML as one line of plain text: entities decoded, white space folded, nothing invisible left.
 
@@ -367,6 +391,13 @@ def _positions() -> comrak.RenderOptions:
     return options
 
 
+def _raw() -> comrak.RenderOptions:
+    options = comrak.RenderOptions()
+    options.unsafe_ = True
+    return options
+
+
+_RAW: Final = _raw()
 _EXTENSIONS: Final = _extensions()
 _WITH_POSITIONS: Final = _positions()
 
@@ -428,6 +459,13 @@ _FOREIGN: Final = nh3.Cleaner(
     url_schemes={"http", "https"},
     url_relative="deny",
     link_rel="nofollow noopener noreferrer",
+)
+_PAGE: Final = nh3.Cleaner(
+    tags={"h1", *_INLINE, *_BLOCKS, *_TABLE, "b", "i", "s", "div"} - {"section"},
+    clean_content_tags=_UNSEEN,
+    attributes={"a": {"href", "title"}, "img": {"src", "alt"}, "ol": {"start"}, "code": {"class"}},
+    url_schemes={*SCHEMES, "data"},  # of pictures, which are dropped with a word about them
+    link_rel=None,
 )
 _TEXT_ONLY: Final = nh3.Cleaner(tags=set(), clean_content_tags=_UNSEEN, attributes={})
 _BLOCK = re.compile(

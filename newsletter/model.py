@@ -735,7 +735,8 @@ class PublishedEdition:
     """A released edition as the archive shows it, read back from ``editions/<month>/``.
 
     ``digest`` is the edition's, ``previous`` the one before it in the chain. ``files`` are the public variants as they
-    were sent, without personal tokens, by name: ``en.html``, ``en.txt``, ``en.eml``.
+    were sent, without personal tokens, by name: ``en.html``, ``en.txt``, ``en.eml``. One that was ``imported`` was sent
+    by something else, before this site: it has a text, no files, and no place in the chain.
     """
 
     month: Month
@@ -744,6 +745,7 @@ class PublishedEdition:
     released: datetime
     reports: dict[Language, Report]
     files: dict[str, bytes]
+    imported: bool = False
 
 
 # --- findings -----------------------------------------------------------------

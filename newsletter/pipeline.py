@@ -505,7 +505,10 @@ def _edition(mailing: Mailing, app: App, released: datetime) -> tuple[PublishedE
         html, text = letter_parts(letter)
         groups[variant.language] = edition_files(variant.language, reports[variant.language], html, text, letter)
     # The chain is in the order of release: a month that an editor held may come after the next one.
-    others = [edition for edition in read_editions(app.editions_folder) if edition.month != mailing.month]
+    editions = read_editions(app.editions_folder)
+    if any(edition.imported and edition.month == mailing.month for edition in editions):
+        raise ConflictError(f"the report of {mailing.month} was sent before this site and imported; none is sent again")
+    others = [edition for edition in editions if edition.month != mailing.month and not edition.imported]
     previous = max(others, key=lambda edition: edition.released).digest if others else None
     manifest = manifest_of(mailing, compiled, groups, previous=previous, released=released)
     files = {name: data for group in groups.values() for name, data in group.items()}

@@ -21,6 +21,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "demo": ("demo", "demo", "Show everything on sample content: report, archive, mailbox."),
     "init": ("site", "init", "Make a new site."),
     "new": ("site", "new", "Start an article, an incident summary or an editor's note."),
+    "import": ("importing", "import_", "Bring in articles and reports that exist; look first."),
     "check": ("checks", "check", "Find every fault in content, mails and pages."),
     "report": ("month", "report", "Compose and render one month into files; send and store nothing."),
     "publish": ("month", "publish", "Build the archive; mail nothing."),

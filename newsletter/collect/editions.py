@@ -41,13 +41,18 @@ class ManifestVariant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What ``manifest.json`` holds; ``previous`` is the digest of the edition before, None for the first."""
+    """What ``manifest.json`` holds; ``previous`` is the digest of the edition before, None for the first.
+
+    ``imported`` names the files that a past report was brought in from (``newsletter import``): it was never sent by
+    us, so its digests are those of what was brought in, and no other edition's ``previous`` names it.
+    """
 
     month: Month
     digest: str
     previous: str | None
     released: datetime
     variants: tuple[ManifestVariant, ...]
+    imported: tuple[str, ...] = ()
 
 
 MANIFEST_JSON: Final = TypeAdapter(Manifest)
@@ -73,7 +78,10 @@ def read_editions(folder: Path) -> tuple[PublishedEdition, ...]:
 
 
 def past_editions(editions: Iterable[PublishedEdition]) -> tuple[PastEdition, ...]:
-    """What earlier editions said: the incidents and articles that they printed, and the counts of every month."""
+    """What earlier editions said: the incidents and articles that they printed, and the counts of every month.
+
+    Nobody knows what an imported one printed, so it says nothing: else all that is as old would count as late.
+    """
     return tuple(
         PastEdition(
             month=edition.month,
@@ -84,6 +92,7 @@ def past_editions(editions: Iterable[PublishedEdition]) -> tuple[PastEdition, ..
             letters=tuple(data.decode() for name, data in edition.files.items() if name.endswith(".html")),
         )
         for edition in editions
+        if not edition.imported
     )
 
 
@@ -103,6 +112,7 @@ def _read(path: Path, month: Month) -> PublishedEdition:
             if v.files
         },
         files={name: data for name, data in files.items() if not name.endswith(REPORT_SUFFIX)},
+        imported=bool(manifest.imported),
     )
 
 

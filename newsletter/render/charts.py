@@ -214,5 +214,7 @@ def _history(history: Sequence[tuple[Month, int]], words: Words) -> tuple[Point,
 
 
 def _span(history: Sequence[tuple[Month, int]], words: Words) -> str:
+    if not history:
+        return ""  # an imported report: nobody counted
     first, last = words.month(history[0][0]), words.month(history[-1][0])
     return words.gettext("%(first)s to %(last)s") % {"first": first, "last": last} if len(history) > 1 else last

@@ -174,6 +174,7 @@ def _report_body(press: Press, shelf: Shelf, issue: Issue) -> Markup:
     html = press.render(
         shelf.language,
         "report_body.html",
+        imported=issue.edition.imported,
         letter=letter,
         total=words(shelf.language).number(report.figures.total.now),
         # An article may have left the files since; then its name stays, without a link into nothing.

@@ -196,7 +196,7 @@ def placeholders(page: PageView, house: House) -> Iterator[Problem]:
     for tree in page.trees():
         for words in tree.words:
             match = LEFTOVER.search(words.text)
-            if match and not words.parent.is_in(*CODE):
+            if match and not words.parent.is_in(*CODE) and not _is_editors(words.parent):
                 yield page.at(words, f"left over: {match[0]}", "find the template that it comes from")
 
 
