@@ -104,6 +104,11 @@ def collect_files(
     return collected, tuple(sorted(findings, key=lambda finding: (finding.place, finding.rule, finding.message)))
 
 
+def content_files(root: Path) -> list[str]:
+    """The path of every file that is named like content, in order."""
+    return [path for kind in (ARTICLES, INCIDENTS, REPORTS) for path in sorted(_content_paths(root, kind, []))]
+
+
 # --- one file after the other -----------------------------------------------------------------
 
 
