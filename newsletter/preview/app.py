@@ -181,11 +181,12 @@ class _Desk:
         }
 
     def error(self, error: Exception) -> Response:
-        """A plain page for whatever went wrong."""
+        """A plain page for whatever went wrong; it goes to everybody, so the token is not in it."""
         status = error.status_code if isinstance(error, HTTPException) else 500
         if status == 500:  # noqa: PLR2004 - the one that is our fault
             log.error("a page of the preview failed", exc_info=error)
-        return self._page("plain.html", status=status, code=status)
+        html = self._templates.render(ENGLISH, f"{FOLDER}/plain.html", code=status)
+        return HTMLResponse(html, status, {**UNTOLD, "Content-Security-Policy": SHELL_POLICY})
 
     # --- inside -------------------------------------------------------------------------------
 
@@ -198,9 +199,9 @@ class _Desk:
     def _exists(self, subject: Subject) -> bool:
         return not subject.path or subject.path in self._listed()
 
-    def _page(self, name: str, *, status: int = 200, **values: Any) -> Response:
+    def _page(self, name: str, **values: Any) -> Response:
         html = self._templates.render(ENGLISH, f"{FOLDER}/{name}", base=self._base, **values)
-        return HTMLResponse(html, status, {**UNTOLD, "Content-Security-Policy": SHELL_POLICY})
+        return HTMLResponse(html, headers={**UNTOLD, "Content-Security-Policy": SHELL_POLICY})
 
     def _framed(self, part: Callable[[Look], str | bytes], policy: str) -> Callable[[Request], Any]:
         async def frame(request: Request) -> Response:

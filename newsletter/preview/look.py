@@ -181,6 +181,7 @@ def _report(month: Month, noun: Shown | None, language: Language, stock: Stock) 
 
 def _as_read(html: str, app: App) -> str:
     """The HTML as it comes out of the mail: CRLF, a personal link that is nobody's, the logo where browsers see it."""
+    html = html.rstrip("\n") + "\n"
     html = html.replace(UNSUBSCRIBE_SLOT, NOBODYS_TOKEN).replace("\n", "\r\n")
     logo = pipeline.logo(app) if LOGO in html else None
     if logo is None:

@@ -42,7 +42,7 @@ def subject_at(address: str, languages: tuple[Language, ...]) -> Subject:
     parts = address.split("/")
     if len(address) > MAX_ADDRESS or not address.isprintable() or "\\" in address:
         raise FieldError("is no address", "name a file of the site, or a month like 2026-10")
-    if len(parts) == 1:
+    if len(parts) == 1 and address[:1].isdigit():
         name = read_name(address + SUFFIX, languages)
         return month_subject(month_of(name.slug), name.language)
     kind = parts[0]

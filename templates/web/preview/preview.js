@@ -9,6 +9,7 @@ const panelOf = (tab) => byId(tab.getAttribute("aria-controls"));
 
 let now = null; // the showing that is painted or about to be
 let verdict = null;
+const HERE = "In this file";
 
 // --- frames --------------------------------------------------------------------------------------------------------
 
@@ -33,7 +34,7 @@ function take(panel, next, version, painted) {
   const old = panel.querySelector(".shown");
   const view = next.contentWindow;
   if (old) view.scrollTo({ left: old.contentWindow.scrollX, top: old.contentWindow.scrollY, behavior: "instant" });
-  else lead(next.contentDocument);
+  else lead(view);
   const focused = old !== null && document.activeElement === old;
   next.className = "shown";
   old?.remove();
@@ -47,10 +48,11 @@ function take(panel, next, version, painted) {
   }));
 }
 
-// The first time, to where the file that is looked at begins in its letter.
-function lead(page) {
-  const heading = now?.heading && [...page.querySelectorAll("h1, h2, h3, h4")].find((one) => one.textContent.trim() === now.heading);
-  if (heading && heading.localName !== "h1") heading.scrollIntoView({ behavior: "instant" });
+// The first time, to where the file that is looked at begins in its letter. Not scrollIntoView: it would move us too.
+function lead(view) {
+  const headings = [...view.document.querySelectorAll("h2, h3, h4")];
+  const heading = now?.heading && headings.find((one) => one.textContent.trim() === now.heading);
+  if (heading) view.scrollTo({ top: heading.getBoundingClientRect().top - 24, behavior: "instant" });
 }
 
 function hold(event) {
@@ -147,16 +149,20 @@ function tellVerdict() {
   byId("findings-state").textContent = failure || (counted(findings).join(", ") || "nothing to mend") + (waived ? `, ${waived} waived` : "") + (more ? `; ${more} more: newsletter check` : "");
   const here = findings.filter((finding) => finding.path === path);
   const elsewhere = findings.filter((finding) => finding.path !== path);
-  const parts = path ? [["In this file", here], ["Elsewhere", elsewhere]] : [["", elsewhere]];
+  const parts = path ? [[HERE, here], ["Elsewhere", elsewhere]] : [["", elsewhere]];
   byId("findings").dataset.known = now.version;
-  byId("findings").replaceChildren(...parts.filter(([, some]) => some.length).flatMap(group));
+  byId("findings").replaceChildren(...parts.filter(([, some]) => some.length).map(group));
   tellTitle();
 }
 
 function group([title, findings]) {
   const list = document.createElement("ul");
   list.append(...findings.map(told));
-  return title ? [element("h3", title), list] : [list];
+  if (!title) return list;
+  const part = document.createElement("details");
+  part.open = title === HERE;
+  part.append(element("summary", `${title}: ${counted(findings).join(", ")}`), list);
+  return part;
 }
 
 function told(finding) {
