@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import webbrowser
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 HOST: Final = "127.0.0.1"
 TOKEN_BYTES: Final = 16
+STYLES_KEPT: Final = 8192  # so many parsed styles premailer shall keep; its own 128 are fewer than one letter has
 
 
 @click.command(
@@ -35,6 +37,7 @@ def preview(what: str | None, *, port: int, no_browser: bool) -> None:
 
     The coming month unless said. Only this machine can look, and only at the address that is printed. Ctrl-C ends it.
     """
+    os.environ.setdefault("PREMAILER_CACHE_MAXSIZE", str(STYLES_KEPT))  # read when it is imported, below
     from newsletter import jobs  # noqa: PLC0415
     from newsletter.collect.files import content_files  # noqa: PLC0415
     from newsletter.findings import coming_month  # noqa: PLC0415

@@ -112,13 +112,13 @@ def look_at(subject: Subject, stock: Stock, *, prefix: str) -> Look:
     noun = noun_of(subject, stock.collected)
     month = subject.month or month_of(noun)
     stock = replace(stock, collected=_brought_forward(noun, month, stock.collected))
-    reports = {language: _report(month, noun, language, stock) for language in app.publication.languages}
-    report = reports[subject.language]
+    report = _report(month, noun, subject.language, stock)
     letter = render_report(report, app.publication, app.templates)
     press = Press(app.publication, app.templates, prefix=prefix)
     if isinstance(noun, Article):
         page, pictures = _article_page(noun, stock, press)
     else:
+        reports = {language: _report(month, noun, language, stock) for language in app.publication.languages}
         page, pictures = _month_page(month, reports, subject.language, stock, press), {}
     return Look(
         title=noun.title if isinstance(noun, Article | Incident) else letter.subject,
