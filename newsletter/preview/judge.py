@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -45,8 +46,12 @@ class Judge:
         """What the preflight finds now."""
         command = (sys.executable, "-m", "newsletter", "check", "--json", "--month", str(month))
         pipe = asyncio.subprocess.PIPE
-        self._asking = await asyncio.create_subprocess_exec(*command, cwd=self._root, stdout=pipe, stderr=pipe)
-        os.setpriority(os.PRIO_PROCESS, self._asking.pid, NICE)
+        try:
+            self._asking = await asyncio.create_subprocess_exec(*command, cwd=self._root, stdout=pipe, stderr=pipe)
+        except OSError as error:
+            return Verdict(failure=f"the preflight could not be started: {error.strerror or error}")
+        with suppress(ProcessLookupError):  # it has ended already
+            os.setpriority(os.PRIO_PROCESS, self._asking.pid, NICE)
         try:
             async with asyncio.timeout(MAX_SECONDS):
                 out, err = await self._asking.communicate()
