@@ -18,6 +18,7 @@ run: $(RUN_READY)
 
 test: $(TEST_READY)
 	@sh scripts/debian-packages.sh
+	@sh scripts/checkers.sh
 	$(MAKE) lint
 	$(BIN)/pytest -n 4 --dist loadfile
 	@echo "make test: green"

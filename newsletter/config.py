@@ -28,6 +28,7 @@ FILE_NAME: Final = "newsletter.toml"
 ENVIRONMENT: Final = "NEWSLETTER_"
 MAX_SETTINGS_BYTES: Final = 1_000_000
 MAX_PASSWORD_BYTES: Final = 4_000
+MAX_NAMES_BYTES: Final = 2_000_000
 MAX_CERTIFICATES_BYTES: Final = 10_000_000
 SECRETS: Final = frozenset({"relay.password"})
 
@@ -209,6 +210,7 @@ def load_settings(root: Path, environment: Mapping[str, str] = os.environ) -> Se
     file.told.extend(_strange_variables(environment))
     _overlay_environment(raw, environment, file.origins)
     file.tell(_look_up_files(raw.get("relay", {}), root, file.origins))
+    file.tell(_look_up_names(raw.get("checks", {}), root))
     try:
         tables = TypeAdapter(Tables).validate_python(raw)
     except ValidationError as error:
@@ -412,6 +414,20 @@ def _look_up_files(relay: dict[str, Any], root: Path, origins: dict[str, str]) -
                 read_small(root / named, MAX_CERTIFICATES_BYTES)
         except ValueError as error:
             yield "relay.ca_file", str(error)
+
+
+def _look_up_names(checks: dict[str, Any], root: Path) -> Iterator[tuple[str, str]]:
+    """Put the names of the house's own file, one a line, beside those of the settings."""
+    named = checks.get("private_names_file")
+    listed = checks.get("private_names", [])
+    if isinstance(named, str) and named and isinstance(listed, list):
+        try:
+            lines = read_small(root / named, MAX_NAMES_BYTES).decode().splitlines()
+            checks["private_names"] = [*listed, *(line.strip() for line in lines if line.strip())]
+        except UnicodeDecodeError:
+            yield "checks.private_names_file", f"cannot be read: {root / named} is not UTF-8"
+        except ValueError as error:
+            yield "checks.private_names_file", str(error)
 
 
 def _mistyped(error: ValidationError) -> Iterator[tuple[str, str]]:

@@ -37,6 +37,7 @@ PRIVATE_FOLDERS: Final = ("articles", "incidents", "reports", "editions", "templ
 
 MAX_PORT: Final = 65_535
 MAX_RATE: Final = 1_000_000_000
+MIN_GRADE, MAX_GRADE = 3, 30
 MIN_RATE: Final = 0.0001  # a letter in three hours
 
 LIMITS: Final = {
@@ -54,6 +55,7 @@ LIMITS: Final = {
     "relay.port": (1, 65535),
     "relay.timeout_seconds": (1, 600),
     "web.port": (0, 65535),
+    "checks.max_words": (50, 100_000),
     "publication.full_articles": (0, 20),
     "publication.max_elsewhere": (0, 50),
 }
@@ -74,6 +76,22 @@ def wrong(settings: Settings) -> Iterator[tuple[str, str]]:
     yield from _wrong_sources(settings)
     yield from _wrong_logo(settings)
     yield from _wrong_archive(settings)
+    yield from _wrong_checks(settings)
+
+
+def _wrong_checks(settings: Settings) -> Iterator[tuple[str, str]]:
+    checks = settings.checks
+    for language, words in checks.banned_words.items():
+        if any(not word.strip() for word in words):
+            yield f"checks.banned_words.{language}", "a banned word has no letters; take it out"
+    for language in sorted({*checks.banned_words, *checks.max_grade} - set(settings.publication.languages)):
+        yield "checks", f"names the language {language!r}, which this site has not"
+    for language, grade in checks.max_grade.items():
+        if not MIN_GRADE <= grade <= MAX_GRADE:
+            yield f"checks.max_grade.{language}", f"must be {MIN_GRADE} to {MAX_GRADE} years of schooling"
+    for code, reason in checks.waive.items():
+        if not reason.strip():
+            yield f"checks.waive.{code}", "gives no reason; write why it may stay"
 
 
 def without_password(url: str) -> str:

@@ -5,6 +5,7 @@ NewsletterError
 ├── ContentError           files that editors must mend, all faults at once     exit 2
 ├── UsageError             a command asked for something that makes no sense    exit 2
 ├── SourceError            an outside source misbehaved (a value after collect) exit 5
+│   └── UnknownHostError   there is no such name
 ├── RefusedError           the house rules say no                               exit 4
 │   ├── HandlingError      a TLP rule refused
 │   ├── PreflightError     the preflight found something that blocks
@@ -58,6 +59,10 @@ class SourceError(NewsletterError):
     """An outside source could not be used; ``collect`` turns it into a ``SourceFailure``."""
 
     exit_code = 5
+
+
+class UnknownHostError(SourceError):
+    """The name servers say that there is no such host: more than that it could not be asked."""
 
 
 class RefusedError(NewsletterError):

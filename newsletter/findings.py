@@ -82,7 +82,7 @@ def _judged(settings: Settings) -> Iterator[Path]:
     """Every file that has a say, in a stable order: the rules themselves too."""
     yield from sorted(path for path in Path(newsletter.__file__).parent.rglob("*") if path.suffix != ".pyc")
     yield settings.root / FILE_NAME
-    for name in (settings.publication.logo,):
+    for name in (settings.publication.logo, settings.checks.private_names_file):
         if name:
             yield settings.root / name
     database = Path(settings.store_url.removeprefix(SQLITE))

@@ -14,7 +14,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from functools import lru_cache
 from html import unescape
-from itertools import islice, takewhile
+from itertools import accumulate, islice, takewhile
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
@@ -53,18 +53,40 @@ class Fault:
 class Link:
     """A link or image of a Markdown text: its line (1-based in that text) and where it leads.
 
-    ``alt`` is what an image says to those who cannot see it.
+    ``alt`` is what an image says to those who cannot see it, ``words`` what readers see of a link. It stands from
+    ``start`` to ``end`` of the text.
     """
 
     line: int
     target: str
     image: bool = False
     alt: str = ""
+    words: str = ""
+    start: int = 0
+    end: int = 0
 
     @property
     def is_kept(self) -> bool:
         """Whether ``to_html`` leaves it where it leads."""
         return _kept(*(("img", "src") if self.image else ("a", "href")), self.target) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading of a Markdown text: its level as written, its words, and where it begins in the text."""
+
+    level: int
+    words: str
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """Where things stand in a Markdown text; ``code`` are the stretches that are code, inline or in blocks."""
+
+    links: tuple[Link, ...] = ()
+    headings: tuple[Heading, ...] = ()
+    code: tuple[tuple[int, int], ...] = ()
 
 
 def markdown_faults(text: str) -> tuple[Fault, ...]:
@@ -99,13 +121,72 @@ def to_html(text: str, *, heading_shift: int = 0, id_prefix: str = "") -> str:
     return _OWN.clean(html)
 
 
-@lru_cache(maxsize=KEPT_TEXTS)
 def markdown_links(text: str) -> tuple[Link, ...]:
     """Every link and image of a text that passed ``markdown_faults``, except those of footnotes."""
-    html = comrak.render_markdown(_normalised(text), _EXTENSIONS, None, _WITH_POSITIONS)
-    return tuple(
-        Link(int(m[2]), unescape(m[3]), image=m[1] == "img", alt=unescape(m[4] or "")) for m in _LINK.finditer(html)
+    return markdown_outline(text).links
+
+
+@lru_cache(maxsize=KEPT_TEXTS)
+def markdown_outline(text: str) -> Outline:
+    """Links, images, headings and code of a text that passed ``markdown_faults``: one parse answers all who ask."""
+    text = _normalised(text)
+    html = comrak.render_markdown(text, _EXTENSIONS, None, _WITH_POSITIONS)
+    places = _Places(text)
+    links = tuple(_link(html, found, places) for found in _LINK.finditer(html))
+    headings = tuple(
+        Heading(int(m[1]), _words(html[m.end() : html.find("</h", m.end())]), places.offset(int(m[2]), int(m[3])))
+        for m in _HEADING_PLACE.finditer(html)
     )
+    return Outline(links, headings, tuple(_code(found, places) for found in _CODE.finditer(html)))
+
+
+def _link(html: str, found: re.Match[str], places: _Places) -> Link:
+    line, column, last_line, last_column = (int(number) for number in found.group(2, 3, 4, 5))
+    is_image = found[1] == "img"
+    return Link(
+        line,
+        unescape(found[6]),
+        image=is_image,
+        alt=unescape(found[7] or ""),
+        words="" if is_image else _words(html[html.index(">", found.end()) + 1 : html.find("</a>", found.end())]),
+        start=places.offset(line, column),
+        end=places.after(last_line, last_column),
+    )
+
+
+def _code(found: re.Match[str], places: _Places) -> tuple[int, int]:
+    """A block of code goes to the end of its last line: in lists, comrak says it ends where it begins."""
+    line, column, last_line, last_column = (int(number) for number in found.groups())
+    end = places.line_end(last_line) if found[0].startswith("<pre") else places.after(last_line, last_column)
+    return places.offset(line, column), end
+
+
+def _words(html: str) -> str:
+    """What comrak's HTML shows on one line; of an image, its words."""
+    return " ".join(unescape(_ANY_TAG.sub("", _ALT.sub(r"\1", html))).split())
+
+
+class _Places:
+    """From comrak's lines and columns, which count bytes, to offsets in the text."""
+
+    def __init__(self, text: str) -> None:
+        self._lines = text.split("\n")
+        self._starts = [0, *accumulate(len(line) + 1 for line in self._lines)]
+
+    def offset(self, line: int, column: int) -> int:
+        """Where the character begins that stands there."""
+        return self.after(line, column - 1)
+
+    def after(self, line: int, column: int) -> int:
+        """Where the character ends that stands there."""
+        line = min(line, len(self._lines))
+        words = self._lines[line - 1]
+        width = column if words.isascii() else len(words.encode(errors="replace")[:column].decode(errors="ignore"))
+        return self._starts[line - 1] + max(0, min(width, len(words)))
+
+    def line_end(self, line: int) -> int:
+        """Where the line ends."""
+        return self._starts[min(line, len(self._lines))] - 1
 
 
 def heading_ids(text: str) -> frozenset[str]:
@@ -255,7 +336,6 @@ def _raw_html(text: str, html: str) -> Iterator[Fault]:
     """A fault for every line with something that looks like HTML outside code, if comrak found any at all."""
     if _OMITTED not in html:
         return
-    code = [((int(m[1]), int(m[2])), (int(m[3]), int(m[4]))) for m in _CODE.finditer(html)]
     code = sorted(((int(m[1]), int(m[2])), (int(m[3]), int(m[4]))) for m in _CODE.finditer(html))
     marks = {}
     for number, line in enumerate(text.split("\n"), 1):
@@ -295,7 +375,10 @@ _ANCHOR = re.compile(r'<a href="#[^"]*" aria-label="[^"]*" data-heading-content=
 _HEADING = re.compile(r"(</?h)([1-6])(?=[ >])")
 _HEADING_ID = re.compile(r'<h[1-6] id="([^"]*)"')
 _ID = re.compile(r'(?<= )(?:id="|href="#)')
-_LINK = re.compile(r'<(a|img) data-sourcepos="(\d+):[^"]*" (?:href|src)="([^"]*)"(?: alt="([^"]*)")?')
+_HEADING_PLACE = re.compile(r'<h([1-6]) id="[^"]*" data-sourcepos="(\d+):(\d+)-[^"]*">')
+_LINK = re.compile(r'<(a|img) data-sourcepos="(\d+):(\d+)-(\d+):(\d+)" (?:href|src)="([^"]*)"(?: alt="([^"]*)")?')
+_ALT = re.compile(r'<img [^>]*alt="([^"]*)"[^>]*>')
+_ANY_TAG = re.compile(r"<[^>]*>")
 
 _INLINE: Final = {"em", "strong", "del", "code", "a", "sup", "br", "img"}
 _BLOCKS: Final = {"h2", "h3", "h4", "h5", "h6", "p", "ul", "ol", "li", "blockquote", "pre", "hr", "section"}
@@ -306,7 +389,7 @@ _ATTRIBUTES: Final = {
     "img": {"src", "alt", "title"},
     "li": {"id"},
     "ol": {"start"},
-    "th": {"align"},
+    "th": {"align", "scope"},
     "td": {"align"},
 }
 _CLASSES: Final = {"a": {"footnote-backref"}, "sup": {"footnote-ref"}, "section": {"footnotes"}}
@@ -333,6 +416,7 @@ _OWN: Final = nh3.Cleaner(
     attributes=_ATTRIBUTES,
     allowed_classes=_CLASSES,
     attribute_filter=_kept,
+    set_tag_attribute_values={"th": {"scope": "col"}},  # Markdown heads columns only; screen readers want it said
     url_schemes=set(SCHEMES),
     link_rel=None,
 )

@@ -823,9 +823,19 @@ class Forced:
 class Standards:
     """What a house asks of its texts, beyond what every house does. Patterns may hold ``*``.
 
-    ``waive`` answers for findings in mails and pages, by rule; a content file answers for its own.
+    ``banned_words`` gives for each word what to write instead, or nothing; ``private_names`` are user and host names,
+    those of ``private_names_file`` (one a line) among them once the settings are loaded;
+    ``public_addresses`` and ``public_phones`` may be printed. ``max_grade`` is in years of schooling. ``waive``
+    answers for findings in mails and pages, by rule; a content file answers for its own.
     """
 
+    banned_words: dict[Language, dict[str, str]] = field(default_factory=dict)
+    private_names: tuple[str, ...] = ()
+    private_names_file: str = ""
+    public_addresses: tuple[str, ...] = ()
+    public_phones: tuple[str, ...] = ()
+    max_words: int = 1_500
+    max_grade: dict[Language, float] = field(default_factory=dict)
     waive: dict[str, str] = field(default_factory=dict)
 
 

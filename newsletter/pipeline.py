@@ -188,7 +188,7 @@ def judged_letters(
 
 def judged_pages(app: App, collected: Collected, editions: Iterable[PublishedEdition]) -> tuple[Finding, ...]:
     """What is found in the archive's pages; HandlingError as for ``draft``."""
-    return check_pages(_rendered(app, collected, editions), app.house)
+    return check_pages(rendered(app, collected, editions), app.house)
 
 
 def draft_letter(compiled: CompiledVariant, month: Month, app: App) -> bytes:
@@ -292,7 +292,7 @@ def publish_archive(app: App) -> Published:
     """
     collected, preflight, editions = gather(app)
     _stop_at(preflight.blocking)
-    return publish(_rendered(app, collected, editions), app.settings.archive_folder)
+    return publish(rendered(app, collected, editions), app.settings.archive_folder)
 
 
 def release(mailing: Mailing, app: App, *, force: Force | None = None) -> Mailing:
@@ -324,7 +324,7 @@ def release(mailing: Mailing, app: App, *, force: Force | None = None) -> Mailin
                 raise ConflictError(f"the report of {mailing.month} changed meanwhile; look at it again")
         export_edition(app.editions_folder, manifest, files)
         collected, _, editions = gather(app)
-        publish(_rendered(app, collected, editions), app.settings.archive_folder)
+        publish(rendered(app, collected, editions), app.settings.archive_folder)
         with app.store.begin() as tx:
             letters = mailings.release(tx, mailing, app.clock())
     log.info("released", month=str(mailing.month), digest=mailing.digest, letters=letters)
@@ -487,7 +487,7 @@ def _gate(collected: Collected, editions: Iterable[PublishedEdition]) -> Gate:
     return Gate(forbidden_phrases(collected, PUBLIC_AUDIENCE, told=told))
 
 
-def _rendered(app: App, collected: Collected, editions: Iterable[PublishedEdition]) -> Iterator[Page]:
+def rendered(app: App, collected: Collected, editions: Iterable[PublishedEdition]) -> Iterator[Page]:
     """Every page of the archive, past the gate."""
     editions = tuple(editions)
     articles = tuple(a for a in for_audience(collected.articles, PUBLIC_AUDIENCE) if a.status is not Status.DRAFT)

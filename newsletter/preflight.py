@@ -6,21 +6,29 @@ fault in one of them hides nothing of the others.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 from newsletter import pipeline
-from newsletter.checks import GATE, in_order, is_fixed, weighed
+from newsletter.checks import in_order, is_fixed, weighed
+from newsletter.checks.codes import GATE
 from newsletter.errors import HandlingError
-from newsletter.findings import coming_month
+from newsletter.findings import STATE_FOLDER, coming_month
 from newsletter.model import Finding, Gravity, Place
 
 if TYPE_CHECKING:
     from newsletter.app import App
-    from newsletter.model import Month, Preflight
+    from newsletter.model import Collected, Month, Preflight
+
+LINKS: Final = "links.json"  # below var/: what was learned about links to elsewhere
+LINK_CONNECT_SECONDS: Final = 5
+LINK_SECONDS: Final = 10
 
 
-def preflight(app: App, *, month: Month | None = None, letters: bool = True, pages: bool = True) -> Preflight:
-    """Judge the content, the letters of ``month`` (the coming one) and the pages.
+def preflight(
+    app: App, *, month: Month | None = None, letters: bool = True, pages: bool = True, links: bool = False
+) -> Preflight:
+    """Judge the content, the letters of ``month`` (the coming one) and the pages; ``links``: ask the network too.
 
     Letters and pages wait until nothing stands in the content that nobody can answer for: they cannot be made before.
 
@@ -30,6 +38,8 @@ def preflight(app: App, *, month: Month | None = None, letters: bool = True, pag
     month = month or coming_month(app.settings)
     collected, found, editions = pipeline.looked(app, month)
     findings = list(found)
+    if links:
+        findings += _asked(collected, app)
     if any(finding.gravity is Gravity.BLOCK and is_fixed(finding.rule) for finding in findings):
         return weighed(findings, collected, app.house, elsewhere=False)
     try:
@@ -41,3 +51,12 @@ def preflight(app: App, *, month: Month | None = None, letters: bool = True, pag
         fix = "take it out of the templates and settings; the report itself leaves it out"
         findings.append(Finding(GATE, Gravity.BLOCK, Place(str(month)), str(error), fix))
     return weighed(in_order(findings), collected, app.house, elsewhere=letters and pages)
+
+
+def _asked(collected: Collected, app: App) -> tuple[Finding, ...]:
+    """What is found about links to elsewhere; what was learned is kept for a while."""
+    from newsletter.checks.external import LinkLimits, check_links  # noqa: PLC0415  # loads ssl, for this alone
+
+    fetch = replace(app.feed_limits, connect_seconds=LINK_CONNECT_SECONDS, total_seconds=LINK_SECONDS)
+    cache = app.root / STATE_FOLDER / LINKS
+    return check_links(collected, app.house, LinkLimits(fetch=fetch), cache, app.clock)

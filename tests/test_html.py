@@ -27,7 +27,7 @@ ALLOWED = {
     "ol": {"start"},
     "sup": {"class"},
     "section": {"class"},
-    "th": {"align"},
+    "th": {"align", "scope"},
     "td": {"align"},
 }
 

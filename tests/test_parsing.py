@@ -70,7 +70,18 @@ def test_an_article_needs_little():
     value = read_article().value
     assert value is not None
     assert (value.authors, value.status, value.updated, value.translates) == ((), Status.PUBLISHED, None, None)
-    assert value.lines == {"title": 2, "date": 3, "summary": 4, "tlp": 5, "body": 7}
+    lines = {name: line for name, line in value.lines.items() if ":" not in name}
+    assert lines == {"title": 2, "date": 3, "summary": 4, "tlp": 5, "body": 7}
+
+
+def test_columns_are_known_where_a_text_stands_letter_by_letter():
+    """Findings point at the letter; escapes and folded lines make another text of what stands in the file."""
+    parsed = article_with('license: "a"', "image_alt: 'it''s'", "image: x.png", "authors: [Jane Doe, 'Doe, John']")
+    assert parsed.value is not None
+    columns = {name: column for name, column in parsed.value.lines.items() if name.endswith(":column")}
+    wanted = {"license": 11, "image": 8, "authors.0": 11, "authors.1": 22}
+    assert {name: columns.get(f"{name}:column") for name in wanted} == wanted
+    assert "image_alt:column" not in columns
 
 
 @pytest.mark.parametrize("nothing", ["", '""', "n/a", "N/A", "~", "null", "''"])

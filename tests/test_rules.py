@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from newsletter.checks import RULES, check_content
+from newsletter.checks import CONTENT_RULES, RULES, check_content
 from newsletter.checks.house import House
 from newsletter.collect.files import collect_files
 from newsletter.model import Finding
@@ -59,7 +59,7 @@ def write_too_deep(path: Path, name: str) -> None:
 def test_every_rule_has_its_example():
     """A rule without one could be taken out, and no test would know."""
     assert DOOR.keys() == DOOR_RULES.keys()
-    assert SITE.keys() == RULES.keys()
+    assert SITE.keys() == CONTENT_RULES.keys()
 
 
 @pytest.mark.parametrize("code", CASES)
@@ -73,6 +73,12 @@ def test_what_is_wrong_is_found_in_its_place(code: str, tmp_path: Path):
     assert ours.message
     assert ours.fix
     assert {finding.rule for finding in findings} <= {code, *case.also}
+
+
+@pytest.mark.parametrize("code", RULES)
+def test_a_rule_is_as_grave_as_the_handbook_says(code: str):
+    """What blocks and what advises is a promise to editors."""
+    assert RULES[code].gravity == GRAVITY[code]
 
 
 @pytest.mark.parametrize("code", CASES)

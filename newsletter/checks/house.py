@@ -17,8 +17,3 @@ class House:
 
     publication: Publication
     standards: Standards = field(default_factory=Standards)
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """Files, relative to the site, that the standards come from besides the settings."""
-        return ()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from newsletter.model import Finding, Place
@@ -39,9 +40,15 @@ class Rule(Generic[Subject]):
     title: str
     function: Callable[[Subject, House], Iterator[Problem]]
     fixed: bool = False
+    most: int | None = None
 
     def findings(self, subject: Subject, house: House) -> Iterator[Finding]:
-        """Everything that it finds."""
-        for problem in self.function(subject, house):
+        """Everything that it finds, up to ``most``: whoever has mended so many will ask again."""
+        for problem in islice(self.function(subject, house), self.most):
             place = Place(problem.path, problem.line, problem.column)
             yield Finding(self.code, self.gravity, place, problem.message, problem.fix)
+
+
+def by_code(*rules: Rule[Subject], most: int | None = None) -> dict[str, Rule[Subject]]:
+    """A registry; ``most`` is how many findings each of them may have in one subject."""
+    return {rule.code: replace(rule, most=most) for rule in rules}

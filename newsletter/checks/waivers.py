@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from newsletter.checks.content import everything
 from newsletter.model import Finding, Gravity, Place, Preflight, Waived
@@ -13,11 +13,6 @@ if TYPE_CHECKING:
 
     from newsletter.checks.house import House
     from newsletter.model import Collected
-
-WAIVER_RULES: Final[Mapping[str, str]] = {
-    "waiver-unknown": "Waivers name rules that can be waived",
-    "waiver-idle": "Waivers answer for something that is found",
-}
 
 
 def weigh(

@@ -23,9 +23,10 @@ SEVERITIES: Final = {Gravity.BLOCK: ("blocks  ", "red"), Gravity.ADVISE: ("advic
 @click.command(short_help="Find every fault in content, mails and pages.", epilog="Example: newsletter check articles")
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--month", type=MONTH, help="Whose letters to judge; the coming month unless said.")
+@click.option("--links", is_flag=True, help="Ask the network whether links to elsewhere still lead somewhere.")
 @click.option("--sarif", "as_sarif", is_flag=True, help="Print SARIF 2.1.0 on stdout, for code hosts and editors.")
 @json_option
-def check(paths: Sequence[Path], *, month: Month | None, as_sarif: bool, as_json: bool) -> int:
+def check(paths: Sequence[Path], *, month: Month | None, links: bool, as_sarif: bool, as_json: bool) -> int:
     """Find every fault: in the content, in the letters of the coming month as they would be sent, in every page.
 
     With PATHS, in the content below them alone. Exit code 0 when nothing blocks a release, 1 when something does.
@@ -35,7 +36,7 @@ def check(paths: Sequence[Path], *, month: Month | None, as_sarif: bool, as_json
     for path in (path for path in paths if not path.exists()):
         raise UsageError(f"{path} does not exist")
     settings = site_settings()
-    found = _found(settings, month, everything=not paths)
+    found = _found(settings, month, everything=not paths, links=links)
     found = _below(found, settings.root, [path.resolve() for path in paths])
     if as_sarif:
         from newsletter.cli.sarif import sarif  # noqa: PLC0415
@@ -48,7 +49,7 @@ def check(paths: Sequence[Path], *, month: Month | None, as_sarif: bool, as_json
     return 1 if found.blocking else 0
 
 
-def _found(settings: Settings, month: Month | None, *, everything: bool) -> Preflight:
+def _found(settings: Settings, month: Month | None, *, everything: bool, links: bool) -> Preflight:
     from newsletter.findings import coming_month, kept  # noqa: PLC0415
 
     month = month or coming_month(settings)
@@ -57,8 +58,10 @@ def _found(settings: Settings, month: Month | None, *, everything: bool) -> Pref
         from newsletter.preflight import preflight  # noqa: PLC0415  # what renders costs 0.5 s
 
         with opened_app(database=False) as app:
-            return preflight(app, month=month, letters=everything, pages=everything)
+            return preflight(app, month=month, letters=everything, pages=everything, links=links)
 
+    if links:
+        return judge()  # what lies elsewhere changes without our knowing
     return kept(settings, f"{month} {'everything' if everything else 'content'}", judge)
 
 

@@ -24,7 +24,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Final, Self, cast
 
 from newsletter.collect.feedlinks import WebAddress
-from newsletter.errors import SourceError
+from newsletter.errors import SourceError, UnknownHostError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -37,6 +37,7 @@ Place = tuple[socket.AddressFamily, tuple[str | int, ...]]
 MAX_ADDRESSES: Final = 4
 MAX_HEADER_BYTES: Final = 100_000
 MAX_HEADER_VALUE: Final = 2_000
+NO_SUCH_NAME: Final = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
 GZIP_MAGIC: Final = b"\x1f\x8b"
 CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 FIRST_UNPRIVILEGED_PORT: Final = 1024
@@ -98,15 +99,24 @@ def fetch(url: str, limits: FeedLimits, *, etag: str | None = None, last_modifie
 
     Raises SourceError, in words for an editor, whatever the world does.
     """
-    deadline = Deadline.after(limits.total_seconds)
-    headers = {"Accept": ACCEPT, "Accept-Encoding": "gzip, deflate", "Connection": "close", "User-Agent": limits.agent}
-    headers |= {"If-None-Match": etag} if etag else {}
+    headers = {"If-None-Match": etag} if etag else {}
     headers |= {"If-Modified-Since": last_modified} if last_modified else {}
+    return _followed("GET", url, {"Accept": ACCEPT} | headers, limits)
+
+
+def probe(url: str, limits: FeedLimits, *, method: str = "HEAD") -> Reply:
+    """Ask whether ``url`` is there, as ``fetch`` does, for any kind of page and without reading it."""
+    return _followed(method, url, {"Accept": "*/*"}, limits, reads=False)
+
+
+def _followed(method: str, url: str, asked: Mapping[str, str], limits: FeedLimits, *, reads: bool = True) -> Reply:
+    deadline = Deadline.after(limits.total_seconds)
+    headers = {**asked, "Accept-Encoding": "gzip, deflate", "Connection": "close", "User-Agent": limits.agent}
     context = _tls(limits.ca_file)
     address, moved_to, settled = _checked(url, "", limits), None, True
     for _ in range(limits.max_redirects + 1):
         with _in_words(address.host, limits), _connect(address, limits, deadline, context) as sock:
-            reply = _one_get(sock, address, headers, limits, deadline)
+            reply = _answer(sock, address, headers, limits, deadline, method=method, reads=reads)
         if reply.status not in REDIRECTS:
             return replace(reply, moved_to=moved_to)
         address = _checked(_utf8(reply.headers.get("location", "")), address.url, limits)
@@ -130,15 +140,22 @@ def _checked(href: str, base: str, limits: FeedLimits) -> WebAddress:
     return address
 
 
-def _one_get(
-    sock: socket.socket, address: WebAddress, headers: Mapping[str, str], limits: FeedLimits, deadline: Deadline
+def _answer(
+    sock: socket.socket,
+    address: WebAddress,
+    headers: Mapping[str, str],
+    limits: FeedLimits,
+    deadline: Deadline,
+    *,
+    method: str,
+    reads: bool,
 ) -> Reply:
     wire = _Wire(sock, deadline, limits.max_bytes + MAX_HEADER_BYTES)
-    wire.send(_request(address, headers))
-    with HTTPResponse(cast("socket.socket", wire), method="GET") as response:  # it only calls makefile()
+    wire.send(_request(method, address, headers))
+    with HTTPResponse(cast("socket.socket", wire), method=method) as response:  # it only calls makefile()
         response.begin()
         found = {name.lower(): value for name, value in response.getheaders() if _decent(value)}
-        body = _body(response, limits) if response.status == HTTPStatus.OK else b""
+        body = _body(response, limits) if reads and response.status == HTTPStatus.OK else b""
         return Reply(status=response.status, url=address.url, headers=found, body=body)
 
 
@@ -147,8 +164,8 @@ def _decent(value: str) -> bool:
     return len(value) <= MAX_HEADER_VALUE and not CONTROL.search(value)
 
 
-def _request(address: WebAddress, headers: Mapping[str, str]) -> bytes:
-    lines = [f"GET {address.target} HTTP/1.1", f"Host: {address.authority}"]
+def _request(method: str, address: WebAddress, headers: Mapping[str, str]) -> bytes:
+    lines = [f"{method} {address.target} HTTP/1.1", f"Host: {address.authority}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     if any(CONTROL.search(line) for line in lines):
         raise ValueError("a control character in a request header")  # the caller's fault, never the server's
@@ -339,6 +356,8 @@ def _resolve(host: str, port: int, deadline: Deadline) -> list[Place]:
         found = answer.get(timeout=deadline.left())
     except Empty as error:
         raise TimeoutError from error
+    if isinstance(found, socket.gaierror) and found.errno in NO_SUCH_NAME:
+        raise UnknownHostError(f"the name {host} could not be looked up")
     if isinstance(found, Exception) or not found:
         raise SourceError(f"the name {host} could not be looked up")
     return found

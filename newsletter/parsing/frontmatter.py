@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from newsletter.parsing.faults import Faults
     from newsletter.parsing.validate import Loc
@@ -48,8 +49,9 @@ _DEFAULT_HINT: Final = 'write every field as "name: value", with the value in qu
 class Document:
     """A content file, read but not judged.
 
-    ``fields`` holds texts, lists and mappings; ``lines`` where each of them stands, by its path; ``unread`` the names
-    of fields too broken to read. ``body`` begins in ``body_line``.
+    ``fields`` holds texts, lists and mappings; ``lines`` where each of them stands, by its path; ``columns`` the same
+    for texts that stand in the file letter by letter; ``unread`` the names of fields too broken to read. ``body``
+    begins in ``body_line``.
     """
 
     fields: dict[str, Any]
@@ -57,6 +59,7 @@ class Document:
     body_line: int
     lines: dict[Loc, int] = field(default_factory=dict)
     unread: frozenset[str] = frozenset()
+    columns: Mapping[Loc, int] = field(default_factory=dict)
 
     def line(self, loc: Loc) -> int:
         """The line of a value, or of the nearest thing around it that has one; 1 for what is not there."""
@@ -67,8 +70,13 @@ class Document:
         return 1
 
     def top_lines(self) -> dict[str, int]:
-        """The lines of fields and body, for findings that come later."""
-        return {str(loc[0]): line for loc, line in self.lines.items() if len(loc) == 1} | {"body": self.body_line}
+        """The lines of fields and body, for findings that come later: ``title``, ``in_brief.0``, ``action.text``.
+
+        ``title:column`` says in which column its text begins, where the file has it letter by letter.
+        """
+        lines = {".".join(map(str, loc)): line for loc, line in self.lines.items() if loc}
+        columns = {".".join(map(str, loc)) + ":column": column for loc, column in self.columns.items() if loc}
+        return lines | columns | {"body": self.body_line}
 
 
 def read_document(data: bytes, faults: Faults) -> Document | None:
@@ -94,8 +102,8 @@ def read_document(data: bytes, faults: Faults) -> Document | None:
         message = f"the front matter has {len(head):,} characters, {MAX_HEAD_CHARACTERS:,} are the limit"
         faults.block("front-matter", first_line, message, "move texts to the body")
         return None
-    fields, lines, unread = _read_head(head, first_line, faults)
-    return Document(fields, body.strip("\n"), body_line, lines, unread)
+    fields, lines, unread, columns = _read_head(head, first_line, faults)
+    return Document(fields, body.strip("\n"), body_line, lines, unread, columns)
 
 
 def _decoded(data: bytes, faults: Faults) -> str | None:
@@ -143,7 +151,16 @@ class _RefusedError(Exception):
         self.fix = fix
 
 
-def _read_head(head: str, first_line: int, faults: Faults) -> tuple[dict[str, Any], dict[Loc, int], frozenset[str]]:
+class _Head(NamedTuple):
+    """What a Document holds of the front matter."""
+
+    fields: dict[str, Any]
+    lines: dict[Loc, int]
+    unread: frozenset[str] = frozenset()
+    columns: Mapping[Loc, int] = MappingProxyType({})
+
+
+def _read_head(head: str, first_line: int, faults: Faults) -> _Head:
     """All fields at once; if that fails, field by field, so that one broken field does not hide what others hold."""
     whole = _Reader(first_line)
     try:
@@ -151,10 +168,10 @@ def _read_head(head: str, first_line: int, faults: Faults) -> tuple[dict[str, An
     except (yaml.YAMLError, _RefusedError):
         return _read_pieces(head, first_line, faults)
     whole.report(faults)
-    return fields, whole.lines, frozenset()
+    return _Head(fields, whole.lines, columns=whole.columns)
 
 
-def _read_pieces(head: str, first_line: int, faults: Faults) -> tuple[dict[str, Any], dict[Loc, int], frozenset[str]]:
+def _read_pieces(head: str, first_line: int, faults: Faults) -> _Head:
     fields: dict[str, Any] = {}
     lines: dict[Loc, int] = {}
     unread: set[str] = set()
@@ -178,7 +195,7 @@ def _read_pieces(head: str, first_line: int, faults: Faults) -> tuple[dict[str, 
                 faults.block("front-matter", line, f'"{key}" stands here a second time', "keep one of the two")
             fields = found | fields
             lines = reader.lines | lines
-    return fields, lines, frozenset(unread)
+    return _Head(fields, lines, frozenset(unread))
 
 
 def _explained(error: yaml.YAMLError, first_line: int) -> tuple[int, str, str]:
@@ -193,10 +210,14 @@ def _explained(error: yaml.YAMLError, first_line: int) -> tuple[int, str, str]:
 
 
 class _Reader:
-    """Builds plain values from YAML's events. ``lines`` tells where each stands: for block texts, where they begin."""
+    """Builds plain values from YAML's events. ``lines`` tells where each stands: for block texts, where they begin.
+
+    ``columns`` tells it too, unless YAML's escapes and folding make a text another one than the file's.
+    """
 
     def __init__(self, first_line: int) -> None:
         self.lines: dict[Loc, int] = {}
+        self.columns: dict[Loc, int] = {}
         self._first_line = first_line
         self._repeated: list[tuple[int, str]] = []
 
@@ -239,10 +260,16 @@ class _Reader:
             if event.value.strip().lower() in ABSENT:
                 return None
             self.lines[loc] = self._line(event) + (event.style in ("|", ">"))
+            self._note_column(event, loc)
             return event.value
         if len(loc) >= MAX_DEPTH:
             raise _RefusedError(self._line(event), "fields are nested too deeply", f"{MAX_DEPTH} levels are the limit")
         return self._list(events, loc) if isinstance(event, yaml.SequenceStartEvent) else self._mapping(events, loc)
+
+    def _note_column(self, event: Any, loc: Loc) -> None:
+        quotes = event.style in ("'", '"')
+        if event.end_mark.index - event.start_mark.index - 2 * quotes == len(event.value):
+            self.columns[loc] = int(event.start_mark.column) + quotes + 1
 
     def _list(self, events: Iterator[Any], loc: Loc) -> list[Any]:
         items: list[Any] = []

@@ -31,6 +31,7 @@ class Seen:
 
     path: str
     headers: dict[str, str]
+    method: str = "GET"
 
 
 class Connection:
@@ -122,7 +123,8 @@ def _read_request(sock: socket.socket) -> Seen:
         data += chunk
     first, *lines = data.decode("latin-1").partition("\r\n\r\n")[0].split("\r\n")
     headers = dict(line.split(": ", 1) for line in lines)
-    return Seen(first.split(" ")[1], {name.lower(): value for name, value in headers.items()})
+    method, path, _ = first.split(" ")
+    return Seen(path, {name.lower(): value for name, value in headers.items()}, method)
 
 
 # --- scripts -----------------------------------------------------------------

@@ -1,0 +1,71 @@
+"""Hosts and addresses in texts (pure): which are ours, which are examples, which are files' names."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from newsletter.model import Publication
+
+KEPT_HOUSES: Final = 8
+
+# Names that belong to nobody (RFC 2606, RFC 6761).
+_EXAMPLES = re.compile(r"(?:.+\.)?(?:example(?:\.(?:com|net|org))?|test|invalid|localhost|local|internal)", re.DOTALL)
+
+# What looks like a host's name, and is a file's.
+_ENDINGS: Final = """
+aspx bak bat bin bmp bz2 cfg cmd conf cpp css csv db dll dmg doc docm docx eml exe gif gz html htm ini ipynb iso jar
+jpeg jpg js json jsp key lnk log md mp3 mp4 msg msi ods odt one pcap pdf pem php png pptx ps1 rar rst rtf scr sh sql
+svg tar tex tgz tmp toml ts txt vbs wav webp xls xlsm xlsx xml xz yaml yml zip
+"""
+FILE_ENDINGS: Final = frozenset(_ENDINGS.split())
+
+
+def host_of(address: str) -> str:
+    """The host of an address in small letters, without the www; empty when it names none, or cannot be read."""
+    try:
+        host = urlsplit(address).hostname or ""
+    except ValueError:
+        return ""
+    return host.rstrip(".").removeprefix("www.")
+
+
+def is_example(host: str) -> bool:
+    """Whether the name or number is kept free for examples, or for use at home."""
+    try:
+        return not ip_address(host.strip("[]")).is_global
+    except ValueError:
+        return _EXAMPLES.fullmatch(host.lower()) is not None
+
+
+def own_hosts(publication: Publication) -> frozenset[str]:
+    """Hosts of our pages and mailboxes; what lies below them is ours as well."""
+    return _own(
+        publication.base_url,
+        publication.website,
+        publication.contact,
+        publication.from_address,
+        publication.reply_to,
+    )
+
+
+@lru_cache(maxsize=KEPT_HOUSES)
+def _own(*addresses: str) -> frozenset[str]:
+    hosts = {a.rpartition("@")[2].lower() if "@" in a and "://" not in a else host_of(a) for a in addresses}
+    return frozenset(hosts - {""})
+
+
+def is_below(host: str, parents: frozenset[str]) -> bool:
+    """Whether the host is one of these, or lies below one."""
+    labels = host.split(".")
+    return any(".".join(labels[n:]) in parents for n in range(len(labels)))
+
+
+def refanged(text: str) -> str:
+    """The text with indicators as they were before they were defanged."""
+    text = re.sub(r"\bhxxp(?=s?://)", "http", text, flags=re.IGNORECASE)
+    return re.sub(r"[\[({](\.|:|@|dot|at)[\])}]", lambda m: {"dot": ".", "at": "@"}.get(m[1].lower(), m[1]), text)
