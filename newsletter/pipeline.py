@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
     from newsletter.app import App
     from newsletter.collect.editions import Manifest
+    from newsletter.collect.memory import Memory
     from newsletter.deliver.run import Progress, Tally
     from newsletter.model import (
         Collected,
@@ -144,11 +145,22 @@ def gather(app: App, month: Month | None = None) -> tuple[Collected, Preflight, 
 
 def looked(app: App, month: Month | None = None) -> tuple[Collected, tuple[Finding, ...], tuple[PublishedEdition, ...]]:
     """As ``gather``, but nothing is refused: what is found in the content is told."""
-    collected, findings = collect_files(app.root, app.publication.languages)
-    editions = read_editions(app.editions_folder)
+    collected, findings, editions = collect(app, month)
+    return collected, (*findings, *check_content(collected, app.house)), editions
+
+
+def collect(
+    app: App, month: Month | None = None, memory: Memory | None = None
+) -> tuple[Collected, tuple[Finding, ...], tuple[PublishedEdition, ...]]:
+    """As ``gather``, but nothing is judged: there are findings only about what could not be read.
+
+    ``memory`` is of the last time, if there was one.
+    """
+    collected, findings = collect_files(app.root, app.publication.languages, memory)
+    editions = read_editions(app.editions_folder, memory)
     followed = _from_store(app, month) if month else {}
     collected = replace(collected, past=past_editions(editions), sources=app.settings.feeds.sources, **followed)
-    return collected, (*findings, *check_content(collected, app.house)), editions
+    return collected, findings, editions
 
 
 def draft(month: Month, app: App, *, only: frozenset[tuple[str, str]] | None = None) -> Draft:
@@ -223,7 +235,7 @@ def _letters(
         compile_variant(
             variant,
             app.publication,
-            logo=_logo(app),
+            logo=logo(app),
             archived_at=app.publication.url(report_path(variant.report.language, month)),
         )
         for variant in variants
@@ -381,6 +393,17 @@ def planned_date(month: Month, app: App) -> datetime:
     return schedule.slot(app.settings.rule, month)
 
 
+def logo(app: App) -> bytes | None:
+    """The site's logo, the one image that a mail may carry."""
+    if app.publication.logo is None:
+        return None
+    path = app.root / app.publication.logo
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"publication.logo: {path} cannot be read: {error.strerror}") from error
+
+
 # --- inside -----------------------------------------------------------------------------------
 
 
@@ -431,17 +454,6 @@ def _from_store(app: App, month: Month) -> dict[str, Any]:
     since = datetime.combine(month.shift(-1).first_day, time(), UTC)
     with app.store.read() as tx:
         return {"entries": feeds.entries(tx, since=since), "failures": feeds.failures(tx)}
-
-
-def _logo(app: App) -> bytes | None:
-    """The site's logo, the one image that a mail may carry."""
-    if app.publication.logo is None:
-        return None
-    path = app.root / app.publication.logo
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"publication.logo: {path} cannot be read: {error.strerror}") from error
 
 
 def _approved_entries(mailing: Mailing | None, app: App) -> frozenset[tuple[str, str]] | None:

@@ -173,3 +173,13 @@ def test_words_keep_their_characters() -> None:
     """No-break spaces, entities and foreign letters come out as they went in."""
     result = inline(page("", "<p>« Réseaux&nbsp;» &amp; <b>œuvre</b> 漢字 &lt;x&gt;</p>"))
     assert "« Réseaux\u00a0» &amp; <b>œuvre</b> 漢字 &lt;x&gt;" in result.replace("&nbsp;", "\u00a0")
+
+
+def test_what_was_inlined_before_changes_nothing() -> None:
+    """Premailer keeps parsed style sheets: the tenth letter has the bytes of the first, whatever came between."""
+    style = "p { color: #123456; } @media (max-width: 480px) { p { color: #654321 !important; } }"
+    letter = f"<!DOCTYPE html>\n<html><head><style>{style}</style></head><body><p>one</p></body></html>"
+    first = inline(letter)
+    other = inline(letter.replace("#123456", "#abcdef"))
+    assert [inline(letter) for _ in range(10)] == [first] * 10
+    assert other == first.replace("#123456", "#abcdef")

@@ -23,6 +23,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "new": ("site", "new", "Start an article, an incident summary or an editor's note."),
     "import": ("importing", "import_", "Bring in articles and reports that exist; look first."),
     "check": ("checks", "check", "Find every fault in content, mails and pages."),
+    "preview": ("preview", "preview", "See mail, page and findings live while you write."),
     "report": ("month", "report", "Compose and render one month into files; send and store nothing."),
     "publish": ("month", "publish", "Build the archive; mail nothing."),
     "approve": ("month", "approve", "Approve exactly these bytes of a month's report."),

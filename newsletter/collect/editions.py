@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003  # pydantic reads the annotation at run time
+from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from pydantic import TypeAdapter, ValidationError
 
+from newsletter.collect.memory import Memory, file_mark
 from newsletter.errors import ContentError
 from newsletter.model import Language, Month, PastEdition, PublishedEdition, Report, Tlp  # noqa: TC001  # likewise
 
@@ -59,8 +61,12 @@ MANIFEST_JSON: Final = TypeAdapter(Manifest)
 REPORT_JSON: Final = TypeAdapter(Report)
 
 
-def read_editions(folder: Path) -> tuple[PublishedEdition, ...]:
-    """Every released edition below ``folder``, oldest first; ContentError names every damaged one."""
+def read_editions(folder: Path, memory: Memory | None = None) -> tuple[PublishedEdition, ...]:
+    """Every released edition below ``folder``, oldest first; ContentError names every damaged one.
+
+    ``memory`` is of the last time, if there was one.
+    """
+    memory = memory or Memory()
     editions, problems = [], []
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         try:
@@ -68,7 +74,7 @@ def read_editions(folder: Path) -> tuple[PublishedEdition, ...]:
         except ValueError:
             continue  # what is being written, or what somebody put there
         try:
-            editions.append(_read(path, month))
+            editions.append(memory.recall("edition", path, partial(_read, path, month), mark=_marks(path)))
         except (OSError, ValueError) as error:
             told = error.errors(include_url=False)[0]["msg"] if isinstance(error, ValidationError) else error
             problems.append(f"{folder.name}/{path.name}: {told}; restore the folder from a backup or from Git")
@@ -94,6 +100,10 @@ def past_editions(editions: Iterable[PublishedEdition]) -> tuple[PastEdition, ..
         for edition in editions
         if not edition.imported
     )
+
+
+def _marks(path: Path) -> tuple[object, ...]:
+    return (file_mark(path), *((name, file_mark(name)) for name in sorted(path.iterdir())))
 
 
 def _read(path: Path, month: Month) -> PublishedEdition:

@@ -10,9 +10,11 @@ import os
 import stat
 import unicodedata
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from newsletter.collect.memory import Memory
 from newsletter.collect.pictures import read_pictures
 from newsletter.collect.regular import regular_bytes
 from newsletter.model import (
@@ -71,21 +73,29 @@ class _File:
         return unicodedata.normalize("NFKC", self.name.slug).casefold()
 
 
-def collect_files(root: Path, languages: tuple[Language, ...]) -> tuple[Collected, tuple[Finding, ...]]:
+def collect_files(
+    root: Path, languages: tuple[Language, ...], memory: Memory | None = None
+) -> tuple[Collected, tuple[Finding, ...]]:
     """Everything in the site's three folders, in the order of paths, with every finding in the order of places.
 
-    ``languages`` are the site's, its first one first. A missing folder is an empty one. What has a blocking finding of
-    its own is left out; what is blocked by comparison with other files is not, so that one fault is told once.
+    ``languages`` are the site's, its first one first; ``memory`` is of the last time, if there was one. A missing
+    folder is an empty one. What has a blocking finding of its own is left out; what is blocked by comparison with other
+    files is not, so that one fault is told once.
     """
+    memory = memory or Memory()
     findings: list[Finding] = []
-    files = [file for kind in (ARTICLES, INCIDENTS, REPORTS) for file in _read_folder(root, kind, languages, findings)]
+    files = [
+        file
+        for kind in (ARTICLES, INCIDENTS, REPORTS)
+        for file in _read_folder(root, kind, languages, findings, memory)
+    ]
     files = list(_without_repeats(files, findings))
     findings += _translations_alone(files, languages[0])
     findings += _differing_facts(files, languages[0])
     nouns = [file.noun for file in files if file.noun]
     articles = tuple(noun for noun in nouns if isinstance(noun, Article))
     findings += _taken_aliases(articles)
-    findings += read_pictures(root, articles)[1]
+    findings += read_pictures(root, articles, memory)[1]
     collected = Collected(
         articles=articles,
         incidents=tuple(noun for noun in nouns if isinstance(noun, Incident)),
@@ -94,14 +104,22 @@ def collect_files(root: Path, languages: tuple[Language, ...]) -> tuple[Collecte
     return collected, tuple(sorted(findings, key=lambda finding: (finding.place, finding.rule, finding.message)))
 
 
+def content_files(root: Path) -> list[str]:
+    """The path of every file that is named like content, in order."""
+    return [path for kind in (ARTICLES, INCIDENTS, REPORTS) for path in sorted(_content_paths(root, kind, []))]
+
+
 # --- one file after the other -----------------------------------------------------------------
 
 
-def _read_folder(root: Path, kind: str, languages: tuple[Language, ...], findings: list[Finding]) -> Iterator[_File]:
+def _read_folder(
+    root: Path, kind: str, languages: tuple[Language, ...], findings: list[Finding], memory: Memory
+) -> Iterator[_File]:
     for path in sorted(_content_paths(root, kind, findings)):
         try:
             name = read_name(path, languages)
-            parsed = _parse(kind, regular_bytes(root / path, MAX_FILE_BYTES), path, name)
+            read = partial(_read, kind, root, path, name)
+            parsed = memory.recall(f"{kind} {name.language}", root / path, read)
         except FieldError as error:
             findings.append(_block(error.rule, path, str(error), error.fix))
         except OSError as error:
@@ -111,8 +129,9 @@ def _read_folder(root: Path, kind: str, languages: tuple[Language, ...], finding
             yield _File(kind, path, name, parsed.value)
 
 
-def _parse(kind: str, data: bytes, path: str, name: Name) -> Parsed[Article] | Parsed[Incident] | Parsed[EditorNote]:
-    """Raises FieldError when the name of a note is no month."""
+def _read(kind: str, root: Path, path: str, name: Name) -> Parsed[Article] | Parsed[Incident] | Parsed[EditorNote]:
+    """Raises OSError, or FieldError for what is no file and when the name of a note is no month."""
+    data = regular_bytes(root / path, MAX_FILE_BYTES)
     if kind == REPORTS:
         return parse_note(data, path, name.language, month_of(name.slug))
     if kind == ARTICLES:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from newsletter.collect.memory import Memory
 from newsletter.collect.metadata import kind_of, without_metadata
 from newsletter.collect.regular import regular_bytes
 from newsletter.html import markdown_links
@@ -27,14 +29,21 @@ ENDINGS: Final = {"png": ("png",), "jpeg": ("jpg", "jpeg"), "gif": ("gif",), "we
 NOT_THERE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})  # the last: it is a link
 
 
-def read_pictures(root: Path, articles: Iterable[Article]) -> tuple[dict[tuple[str, str], bytes], tuple[Finding, ...]]:
-    """Every picture by slug and file name, cleaned, and what is wrong with the others: each finding blocks."""
+def read_pictures(
+    root: Path, articles: Iterable[Article], memory: Memory | None = None
+) -> tuple[dict[tuple[str, str], bytes], tuple[Finding, ...]]:
+    """Every picture by slug and file name, cleaned, and what is wrong with the others: each finding blocks.
+
+    ``memory`` is of the last time, if there was one.
+    """
+    memory = memory or Memory()
     pictures: dict[tuple[str, str], bytes] = {}
     findings: list[Finding] = []
     for article in articles:
-        for name, line in _named(article, findings):
+        for name, line in _named(article, findings, root, memory):
+            path = (root / article.path).with_name(name)
             try:
-                data = _read((root / article.path).with_name(name))
+                data = memory.recall("picture", path, partial(_read, path))
             except FieldError as error:
                 findings.append(_finding(error.rule, article, line, f"the picture {name} {error}", error.fix))
                 continue
@@ -45,10 +54,12 @@ def read_pictures(root: Path, articles: Iterable[Article]) -> tuple[dict[tuple[s
     return pictures, tuple(findings)
 
 
-def _named(article: Article, findings: list[Finding]) -> Iterator[tuple[str, int]]:
+def _named(article: Article, findings: list[Finding], root: Path, memory: Memory) -> Iterator[tuple[str, int]]:
     """The names of an article's pictures, each with the line that names it first."""
     lines = {article.image: article.lines.get("image", 1)} if article.image else {}
-    for link in markdown_links(article.body) if "![" in article.body else ():
+    links = partial(markdown_links, article.body)
+    shown = memory.recall("links", root / article.path, links, mark=article.body) if "![" in article.body else ()
+    for link in shown:
         if link.image and link.is_kept:  # what is not kept is told by the rule link-unusable
             line = article.lines.get("body", 1) + link.line - 1
             try:

@@ -58,7 +58,7 @@ def inline(html: str) -> str:
             remove_unset_properties=False,
             disable_basic_attributes=UNWANTED_ATTRIBUTES,
             disable_link_rewrites=True,
-            cache_css_parsing=False,
+            cache_css_parsing=True,  # the style sheet is the same each time, and only read
         ).transform(pretty_print=False)
     _same_addresses(source, result)
     return re.sub(r'(?<=\sstyle=")[^"]*', lambda match: match[0].replace("; ", ";"), result)

@@ -58,11 +58,14 @@ class Frame:
 
 
 class Press:
-    """Renders the pages of one publication. Links are root-relative and begin with the base address's path."""
+    """Renders the pages of one publication. Links are root-relative and begin with the base address's path.
 
-    def __init__(self, publication: Publication, templates: Templates) -> None:
+    ``prefix`` replaces that path where the pages are looked at elsewhere for a while.
+    """
+
+    def __init__(self, publication: Publication, templates: Templates, *, prefix: str | None = None) -> None:
         self.publication = publication
-        self.prefix = urlsplit(publication.base_url).path.rstrip("/")
+        self.prefix = urlsplit(publication.base_url).path.rstrip("/") if prefix is None else prefix
         self._templates = templates
         light = LIGHT | {"accent": readable(publication.accent, LIGHT["wash"])}
         dark = DARK | {"accent": readable(publication.accent_dark, DARK["wash"])}

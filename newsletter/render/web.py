@@ -80,10 +80,11 @@ def _article_pages(press: Press, shelf: Shelf) -> Iterator[Page]:
     for position, shown in enumerate(shelf.articles):
         newer = shelf.articles[position - 1] if position else None
         older = shelf.articles[position + 1] if position + 1 < len(shelf.articles) else None
-        yield _article_page(press, shelf, shown, newer=newer, older=older)
+        yield article_page(press, shelf, shown, newer=newer, older=older)
 
 
-def _article_page(press: Press, shelf: Shelf, shown: Shown, *, newer: Shown | None, older: Shown | None) -> Page:
+def article_page(press: Press, shelf: Shelf, shown: Shown, *, newer: Shown | None, older: Shown | None) -> Page:
+    """One article's page in one language."""
     article, language = shown.article, shelf.language
     own = press.publication.url(article_path(article.language, article.slug))
     tail = f"articles/{article.slug}/"
@@ -141,27 +142,35 @@ def _report_pages(press: Press, shelf: Shelf) -> Iterator[Page]:
     for position, issue in enumerate(shelf.issues):
         newer = shelf.issues[position - 1] if position else None
         older = shelf.issues[position + 1] if position + 1 < len(shelf.issues) else None
-        files = tuple(_sent_files(issue))
-        tail = f"reports/{issue.month}/"
-        for file in files:
-            yield Page(f"{shelf.language}/{tail}{file.name}", file.content, LEAVES)
-        yield press.page(
-            "report.html",
-            shelf.language,
-            tail,
-            LEAVES,
-            section="reports",
-            canonical=press.publication.url(report_path(issue.report.language, issue.month)),
-            translated=issue.languages,
-            issue=issue,
-            letter=letter_view(issue.report, press.publication, words(shelf.language)),
-            body=_report_body(press, shelf, issue),
-            released=_released(press, issue),
-            translations=_translations(press, tail, shelf.language, issue.languages),
-            as_sent=files,
-            newer=newer,
-            older=older,
-        )
+        for file in _sent_files(issue):
+            yield Page(f"{shelf.language}/{_report_tail(issue)}{file.name}", file.content, LEAVES)
+        yield report_page(press, shelf, issue, newer=newer, older=older)
+
+
+def report_page(press: Press, shelf: Shelf, issue: Issue, *, newer: Issue | None, older: Issue | None) -> Page:
+    """One report's page in one language."""
+    tail = _report_tail(issue)
+    return press.page(
+        "report.html",
+        shelf.language,
+        tail,
+        LEAVES,
+        section="reports",
+        canonical=press.publication.url(report_path(issue.report.language, issue.month)),
+        translated=issue.languages,
+        issue=issue,
+        letter=letter_view(issue.report, press.publication, words(shelf.language)),
+        body=_report_body(press, shelf, issue),
+        released=_released(press, issue),
+        translations=_translations(press, tail, shelf.language, issue.languages),
+        as_sent=tuple(_sent_files(issue)),
+        newer=newer,
+        older=older,
+    )
+
+
+def _report_tail(issue: Issue) -> str:
+    return f"reports/{issue.month}/"
 
 
 def _report_body(press: Press, shelf: Shelf, issue: Issue) -> Markup:
