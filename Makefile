@@ -20,7 +20,7 @@ test: $(TEST_READY)
 	@sh scripts/debian-packages.sh
 	@sh scripts/checkers.sh
 	$(MAKE) lint
-	$(BIN)/pytest -n 4 --dist loadfile
+	$(BIN)/pytest -n 4 --dist loadfile -m "not slow"
 	@echo "make test: green"
 
 lint: $(TEST_READY)
@@ -29,7 +29,7 @@ lint: $(TEST_READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# The same tests, with every line counted: that doubles their time, so it is no part of `make test`.
+# All tests, the slow ones too, with every line counted: that doubles their time, so it is no part of `make test`.
 coverage: $(TEST_READY)
 	@sh scripts/debian-packages.sh
 	$(BIN)/pytest -n auto --dist loadfile --cov --cov-report=term

@@ -185,6 +185,7 @@ def test_a_dead_feed_is_a_line_on_the_draft_and_never_a_failed_month(
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_year_of_two_schedulers_with_outages_are_one_report_a_month() -> None:
     """The whole pipeline under a simulated clock; ``make years`` runs twenty."""
     result = years.run(years=1, seed=7)

@@ -285,7 +285,9 @@ def test_the_verifier_is_a_program_that_fails(tmp_path: Path) -> None:
 # --- the campaign ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("rule", verify.RULES)
+@pytest.mark.parametrize(
+    "rule", ["ask", *(pytest.param(rule, marks=pytest.mark.slow) for rule in verify.RULES if rule != "ask")]
+)
 def test_a_short_campaign_loses_nobody(tmp_path: Path, rule: str) -> None:
     """``make faults`` is the long one."""
     options = ["--rule", rule, "--kills", "6", "--subscribers", "300", "--seed", "3", "--folder", str(tmp_path)]

@@ -34,6 +34,7 @@ def verdict(perl: Perl, head: bytes, expected: dict) -> str:
     return "; ".join(judge(case, raw, perl.views([raw])[0]))
 
 
+@pytest.mark.slow
 def test_nothing_hostile_comes_through():
     """Each is refused for a reason, or every parser reads exactly what went in; and many of each kind come that far."""
     tally = campaign.run(count=COUNT, seed=SEED)

@@ -13,7 +13,7 @@ from tests.support.oddities import SECRET, make
 from tests.support.sites import Site
 
 FILES = 200
-SEEDS = (1, 2)
+SEEDS = (1, pytest.param(2, marks=pytest.mark.slow))
 
 
 def tree(folder: Path) -> dict[str, str]:

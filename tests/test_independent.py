@@ -28,6 +28,8 @@ from tests.support.archive import OURS, sample_site
 from tests.support.browser import serious, violations, visiting
 from tests.support.databases import missing
 
+pytestmark = pytest.mark.slow
+
 CHECKERS = REPOSITORY / ".bench" / "checkers" / "node_modules"
 LINTER = Path(__file__).parent / "support" / "caniemail.mjs"
 LONGEST = 300  # seconds, for a whole archive on a busy machine

@@ -408,6 +408,7 @@ def cut_the_power() -> None:
         ("cron 0 9 * * sun", "Pacific/Auckland", 3),  # the south: summer time ends on the first Sunday of April
     ],
 )
+@pytest.mark.slow
 def test_twenty_years_of_outages_and_two_schedulers_send_every_month_once(written, zone, seed, tmp_path):
     """Every month once, in order, never before its slot; what was too late went out after an editor's word."""
     path = str(tmp_path / "ledger.db")

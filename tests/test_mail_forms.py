@@ -99,6 +99,7 @@ def test_notices_are_as_they_should_be(language):
 
 @settings(max_examples=60, deadline=None)
 @given(st.data())
+@pytest.mark.slow
 def test_broken_letters_raise_nothing(data: st.DataObject):
     """Pieces of a letter, cut anywhere, with anything between them: every answer is a list of findings."""
     raw = own_letters()[NAME]

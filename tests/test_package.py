@@ -71,6 +71,7 @@ def test_a_site_made_from_the_wheel_reports_its_sample_month(empty_environment: 
     assert len(list((tmp_path / "site" / "out").iterdir())) == 8
 
 
+@pytest.mark.slow
 def test_the_demo_of_the_wheel_reaches_everybody_once(empty_environment: Path, tmp_path: Path) -> None:
     demo = [str(empty_environment / "bin" / "python"), "-m", "newsletter", "demo", "--once", "--port", "0"]
     told = subprocess.run(demo, cwd=tmp_path, check=True, capture_output=True, text=True).stdout

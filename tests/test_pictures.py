@@ -305,9 +305,9 @@ def test_letters_carry_words_instead_of_pictures() -> None:
 def test_an_image_without_words_and_one_that_nobody_shows_are_worth_a_word() -> None:
     """Advice: an image may be mere ornament."""
     items = Collected(
-        articles=(with_body("One.\n\n![](a.png) ![a](b.png)"),),
+        articles=(with_body("One.\n\n![](a.png) ![A key](b.png)"),),
         notes=(note(body="![ ](c.png)", lines={"body": 4}),),
-        incidents=(incident(advice="![d](d.png)"),),
+        incidents=(incident(advice="![A door](d.png)"),),
     )
     found = check_content(items, House(publication(languages=(EN,))))
     assert {finding.gravity for finding in found} == {Gravity.ADVISE}

@@ -94,7 +94,9 @@ def in_parts(path: Path, text: str) -> None:
         file.write(data[data.index("\u00e9".encode()) + 1 :])
 
 
-@pytest.mark.parametrize("save", [rename, truncate, in_parts])
+@pytest.mark.parametrize(
+    "save", [rename, pytest.param(truncate, marks=pytest.mark.slow), pytest.param(in_parts, marks=pytest.mark.slow)]
+)
 def test_every_tab_and_frame_repaints_when_a_file_is_saved(
     browser: Browser, site: Path, address: str, save: Callable[[Path, str], None]
 ) -> None:
@@ -236,7 +238,7 @@ def test_tabs_are_for_keyboards_too(browser: Browser, address: str) -> None:
 
 
 @pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("width", [390, 1360])
+@pytest.mark.parametrize("width", [pytest.param(390, marks=pytest.mark.slow), 1360])
 def test_axe_finds_nothing(browser: Browser, site: Path, address: str, width: int, *, dark: bool) -> None:
     """With findings, a fault and remarks on the page, in both themes, on a phone and on a desktop; nor on the list."""
     (site / FIRST).write_text(article(themes="nonsense").replace("tlp: CLEAR", "tlp: GREEN"), encoding="utf-8")

@@ -18,6 +18,7 @@ SEED = 20261006
 PLAN = campaign.Plan(publications=2, letters=400, seed=SEED, mutations=200, smime=40, dkimpy=40, forged=3)
 
 
+@pytest.mark.slow
 def test_every_signature_is_good_and_no_change_goes_unnoticed() -> None:
     """By OpenDKIM, dkimpy and openssl; as many were tried as were wanted, and of each kind some."""
     tally = campaign.run(PLAN)
@@ -58,6 +59,7 @@ class InThisProcess(Signers):
         ("newsletter.deliver.dkim.DkimSigner.sign", lambda *_: b"", {"dkim", "dkimpy"}),
     ],
 )
+@pytest.mark.slow
 def test_a_careless_signer_is_found_out(
     monkeypatch: pytest.MonkeyPatch, name: str, careless: object, faults: set[str]
 ) -> None:
