@@ -6,6 +6,7 @@ Nothing heavy is imported here: when nothing has changed, ``check`` answers with
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from os import environ
@@ -17,13 +18,12 @@ from pydantic import TypeAdapter, ValidationError
 
 import newsletter
 from newsletter.config import ENVIRONMENT, FILE_NAME
-from newsletter.model import Preflight  # noqa: TC001  # pydantic reads the annotations
+from newsletter.model import Month, Preflight  # noqa: TC001  # pydantic reads the annotations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from newsletter.config import Settings
-    from newsletter.model import Month
 
 STATE_FOLDER: Final = "var"
 KEPT: Final = "check.json"
@@ -58,11 +58,12 @@ def kept(settings: Settings, wanted: str, judge: Callable[[], Preflight]) -> Pre
 
 
 def coming_month(settings: Settings) -> Month:
-    """The first month, from the site's first on, that was not released: the one that editors work at."""
-    month = settings.first_month
-    while (settings.root / EDITIONS / str(month)).exists():
-        month = month.shift(1)
-    return month
+    """The month after the last one that was released, but none before the site's first: editors work at it."""
+    released = [settings.first_month.shift(-1)]
+    for path in (settings.root / EDITIONS).glob("[0-9]*"):
+        with suppress(ValueError):
+            released.append(Month.parse(path.name))
+    return max(released).shift(1)
 
 
 def _fingerprint(settings: Settings, wanted: str) -> str | None:

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from newsletter.app import App
+    from newsletter.checks.house import House
     from newsletter.collect.editions import Manifest
     from newsletter.collect.memory import Memory
     from newsletter.deliver.run import Progress, Tally
@@ -118,6 +119,7 @@ def run_month(
     mailing = prepare(month, app, force=force)
     if expected and mailing.digest != expected:
         raise ConflictError(f"the report of {month} changed meanwhile: look at it again; nothing was sent")
+    keep_word(mailing, app)
     if waits_for_approval(mailing, app):
         log.info("waits for approval", month=str(month), digest=mailing.digest)
         return mailing
@@ -175,7 +177,7 @@ def draft(month: Month, app: App, *, only: frozenset[tuple[str, str]] | None = N
     if only is not None:
         collected = replace(collected, entries=tuple(e for e in collected.entries if (e.source, e.guid) in only))
     variants, compiled = _letters(month, app, collected, editions)
-    findings = (*found, *_judged(month, compiled, app))
+    findings = (*found, *_judged(month, compiled, app.house.with_texts(collected), app))
     return Draft(month, variants, compiled, collected, weighed(findings, collected, app.house, elsewhere=False))
 
 
@@ -183,12 +185,12 @@ def judged_letters(
     month: Month, app: App, collected: Collected, editions: Iterable[PublishedEdition]
 ) -> tuple[Finding, ...]:
     """What is found in the month's letters as they would be sent; HandlingError as for ``draft``."""
-    return _judged(month, _letters(month, app, collected, editions)[1], app)
+    return _judged(month, _letters(month, app, collected, editions)[1], app.house.with_texts(collected), app)
 
 
 def judged_pages(app: App, collected: Collected, editions: Iterable[PublishedEdition]) -> tuple[Finding, ...]:
     """What is found in the archive's pages; HandlingError as for ``draft``."""
-    return check_pages(rendered(app, collected, editions), app.house)
+    return check_pages(rendered(app, collected, editions), app.house.with_texts(collected))
 
 
 def draft_letter(compiled: CompiledVariant, month: Month, app: App) -> bytes:
@@ -209,9 +211,9 @@ def variant_name(month: Month, compiled: CompiledVariant) -> str:
     return f"{month}.{compiled.audience}.{compiled.language}"
 
 
-def _judged(month: Month, compiled: Iterable[CompiledVariant], app: App) -> tuple[Finding, ...]:
+def _judged(month: Month, compiled: Iterable[CompiledVariant], house: House, app: App) -> tuple[Finding, ...]:
     letters = ((variant_name(month, variant), draft_letter(variant, month, app)) for variant in compiled)
-    return check_letters(letters, app.house)
+    return check_letters(letters, house)
 
 
 def _letters(
@@ -249,6 +251,9 @@ def prepare(month: Month, app: App, *, force: Force | None = None) -> Mailing:
     Other bytes than before void an approval; the same bytes change nothing. What feeds brought after an approval does
     not count as a change: it waits for the next month.
 
+    What ``force`` lets pass is in the mailing that comes back, and on record only after ``keep_word``: somebody may
+    still say no.
+
     Raises:
         ContentError, HandlingError: as ``draft``.
         PreflightError: something blocks that was neither waived nor forced.
@@ -257,13 +262,22 @@ def prepare(month: Month, app: App, *, force: Force | None = None) -> Mailing:
     if mailing and mailing.state in DECIDED:
         return mailing
     made = draft(month, app, only=_approved_entries(mailing, app))
+    on_record = mailing.forced if mailing and mailing.digest == made.digest else None
+    forced = _let_pass(made.preflight, on_record, force)
     try:
-        return _save(made, _let_pass(made.preflight, mailing, force), app)
+        return replace(_save(made, on_record, app), forced=forced)
     except ConflictError:
         mailing = _find(month, app)
         if mailing is None or mailing.state not in DECIDED:
             raise
         return mailing  # another process went ahead meanwhile: its bytes are the ones
+
+
+def keep_word(mailing: Mailing, app: App) -> None:
+    """Put on record what was forced in this mailing."""
+    if mailing.forced and mailing.state not in DECIDED:
+        with app.store.begin() as tx:
+            mailings.force(tx, mailing.id, mailing.forced)
 
 
 def approve(month: Month, app: App, *, digest: str, by: str, force: Force | None = None) -> Mailing:
@@ -283,15 +297,16 @@ def approve(month: Month, app: App, *, digest: str, by: str, force: Force | None
 # --- publish, release -------------------------------------------------------------------------
 
 
-def publish_archive(app: App) -> Published:
+def publish_archive(app: App, *, force: bool = False) -> Published:
     """Build the archive from files alone: articles, editions, templates, settings. Mails nothing.
 
     Raises:
         ContentError: as ``gather``.
-        PreflightError: something in the content blocks and was not waived.
+        PreflightError: something in the content blocks, was not waived, and is not forced.
     """
     collected, preflight, editions = gather(app)
-    _stop_at(preflight.blocking)
+    if not force:
+        _stop_at(preflight.blocking)
     return publish(rendered(app, collected, editions), app.settings.archive_folder)
 
 
@@ -424,15 +439,22 @@ def _stop_at(findings: Iterable[Finding]) -> None:
         raise PreflightError(blocking)
 
 
-def _let_pass(preflight: Preflight, mailing: Mailing | None, force: Force | None) -> Forced | None:
-    """What is on record as forced, from now on; PreflightError when something blocks that is not."""
-    before = mailing.forced if mailing else None
-    blocking = tuple(str(finding) for finding in preflight.blocking)
-    if force and blocking:
-        return Forced(force.by, force.reason, tuple(dict.fromkeys((*(before.findings if before else ()), *blocking))))
-    known = frozenset(before.findings) if before else frozenset()
-    _stop_at(finding for finding in preflight.blocking if str(finding) not in known)
+def _let_pass(preflight: Preflight, before: Forced | None, force: Force | None) -> Forced | None:
+    """What is forced from now on; PreflightError when something blocks that is not."""
+    blocking = tuple(dict.fromkeys(_named(finding) for finding in preflight.blocking))
+    known = before.findings if before else ()
+    if force and set(blocking) - set(known):
+        by, reason = force.by, force.reason
+        if before:
+            by, reason = f"{before.by}, {by}", f"{before.reason}; {reason}"
+        return Forced(by, reason, tuple(dict.fromkeys((*known, *blocking))))
+    _stop_at(finding for finding in preflight.blocking if _named(finding) not in known)
     return before
+
+
+def _named(finding: Finding) -> str:
+    """A finding as it is forced: it stays the same when lines above it come and go."""
+    return f"{finding.place.path}: {finding.message} [{finding.rule}]"
 
 
 def _check_pages(mailing: Mailing, edition: PublishedEdition, force: Force | None, app: App) -> Mailing:
@@ -440,7 +462,7 @@ def _check_pages(mailing: Mailing, edition: PublishedEdition, force: Force | Non
     collected, found, editions = looked(app)
     editions = (*(other for other in editions if other.month != edition.month), edition)
     findings = (*found, *judged_pages(app, collected, editions))
-    forced = _let_pass(weighed(findings, collected, app.house, elsewhere=False), mailing, force)
+    forced = _let_pass(weighed(findings, collected, app.house, elsewhere=False), mailing.forced, force)
     if forced and forced != mailing.forced:
         with app.store.begin() as tx:
             mailings.force(tx, mailing.id, forced)

@@ -36,6 +36,8 @@ def check(paths: Sequence[Path], *, month: Month | None, links: bool, as_sarif: 
     for path in (path for path in paths if not path.exists()):
         raise UsageError(f"{path} does not exist")
     settings = site_settings()
+    for path in (path for path in paths if not path.resolve().is_relative_to(settings.root.resolve())):
+        raise UsageError(f"{path} is no part of the site in {settings.root}")
     found = _found(settings, month, everything=not paths, links=links)
     found = _below(found, settings.root, [path.resolve() for path in paths])
     if as_sarif:
@@ -46,6 +48,8 @@ def check(paths: Sequence[Path], *, month: Month | None, links: bool, as_sarif: 
         print_json(_as_json(found))
     else:
         _print(found)
+        if paths:
+            click.echo("content alone: letters and pages are judged without PATHS", err=True)
     return 1 if found.blocking else 0
 
 

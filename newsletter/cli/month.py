@@ -60,13 +60,17 @@ def _advise(made: Draft) -> None:
 
 
 @click.command(short_help="Build the archive; mail nothing.", epilog="Example: newsletter publish")
+@click.option("--force", is_flag=True, help="Although something in the content blocks.")
 @json_option
-def publish(*, as_json: bool) -> None:
-    """Build the archive from articles, released editions, templates and settings; mail nothing."""
+def publish(*, force: bool, as_json: bool) -> None:
+    """Build the archive from articles, released editions, templates and settings; mail nothing.
+
+    Refuses (exit code 4) content that the preflight blocks; look at it with: newsletter check
+    """
     from newsletter import pipeline  # noqa: PLC0415
 
     with opened_app(database=False) as app:
-        done = pipeline.publish_archive(app)
+        done = pipeline.publish_archive(app, force=force)
         if as_json:
             print_json(
                 {"pages": done.pages, "written": done.written, "unchanged": done.unchanged, "removed": done.removed}
@@ -99,6 +103,7 @@ def approve(month: Month, by: str | None, digest: str | None, reason: str | None
         mailing = pipeline.prepare(month, app, force=force)
         if digest and not mailing.digest.startswith(digest):
             raise ConflictError(f"{month} is now {mailing.digest}, not {digest}: look at it again before approving")
+        pipeline.keep_word(mailing, app)
         mailing = pipeline.approve(month, app, digest=mailing.digest, by=who, force=force)
         click.echo(f"{month} approved by {mailing.approved_by}: edition {mailing.digest}")
 
@@ -185,6 +190,7 @@ def _send(month: Month, app: App, force: Force | None, *, yes: bool, paused: boo
         raise RefusedError(f"{month} is not approved; look at it, then: newsletter approve {month}")
     if not yes:
         _ask(month, mailing, app)
+    pipeline.keep_word(mailing, app)
     if paused:
         control.pause(month, app)  # before it is released, so that no scheduler is quicker
     stop = Event()

@@ -16,7 +16,7 @@ from newsletter.importing.naming import name_and_pair
 from newsletter.importing.nouns import Found, Kind, Outcome, RefusedSource, State
 from newsletter.importing.pictures import Pictures, with_links, with_pictures
 from newsletter.importing.tongue import guess_language, primary
-from newsletter.model import Gravity, Status, article_path
+from newsletter.model import Gravity, Status, Tlp, article_path
 from newsletter.parsing import parse_article
 from newsletter.parsing.fields import FIRST_YEAR, MAX_ITEMS, label, old_address, web_address
 from newsletter.parsing.frontmatter import ABSENT
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
     from newsletter.collect.fetch import FeedLimits
     from newsletter.importing.nouns import Wishes
-    from newsletter.model import Article, Language, Publication, Tlp
+    from newsletter.model import Article, Language, Publication
 
+MARKED: Final = re.compile(r"^[\W_]*(TLP:(?:RED|AMBER\+STRICT|AMBER|GREEN))[\W_]*$", re.MULTILINE)  # a line of its own
 MAX_SUMMARY: Final = 300
 MIN_SENTENCE: Final = 30
 MAX_TRIED: Final = 5
@@ -186,6 +187,9 @@ def _tlp(found: Found, wishes: Wishes) -> Tlp:
             raise RefusedSource(f'its "tlp" {error}; {error.fix}') from None
     if wishes.tlp is None:
         raise RefusedSource("it has no TLP label; say --tlp CLEAR if everybody may read it")
+    for mark in MARKED.findall(found.body):
+        if wishes.tlp < Tlp(mark.removeprefix("TLP:")):
+            raise RefusedSource(f"its text is marked {mark}, which --tlp {wishes.tlp.value} would loosen")
     return wishes.tlp
 
 

@@ -31,22 +31,16 @@ ZEROS: Final = "0" * TOKEN_LENGTH
 
 
 def placeholders(letter: Letter, house: House) -> Iterator[Problem]:
-    """A letter to {{ name }} has failed before it is opened."""
-    del house
+    """A letter to {{ name }} has failed before it is opened; what an editor wrote so is meant so."""
     fix = "find the template or the text that it comes from, and fill it"
     for spot, text, whole in _shown(letter):
         for match in LEFTOVER.finditer(text):
+            if house.wrote(match[0]):
+                continue
             yield _at(letter, spot, match, f"left over: {match[0]}", fix)
-        if whole and VALUES.fullmatch(text.strip()):
+        if whole and VALUES.fullmatch(text.strip()) and not house.wrote(text):
             yield _at(letter, spot, re.search(r"\S", text), f"left over: {text.strip()}", fix)
-    for page in letter.pages():
-        for node in page.elements:
-            for name, value in node.attributes.items():
-                if name != "style" and (found := LEFTOVER.search(value)):
-                    yield letter.in_html(node, f'left over in "{name}": {found[0]}', fix)
-    for header in letter.named("Subject")[:1]:
-        if left := LEFTOVER.search(letter.subject):
-            yield letter.in_head(header.line, f"left over in the subject: {left[0]}", fix)
+    yield from _left_unseen(letter, house, fix)
 
 
 def unsubscribe_link(letter: Letter, house: House) -> Iterator[Problem]:
@@ -100,20 +94,32 @@ def label(letter: Letter, house: House) -> Iterator[Problem]:
 
 
 def label_of_parts(letter: Letter, house: House) -> Iterator[Problem]:
-    """No part of a letter is marked more strictly than the letter."""
-    del house
+    """No part of a letter is marked more strictly than the letter; labels that a text tells of are none."""
     order = {str(tlp): number for number, tlp in enumerate(Tlp)}
     for kind, words in _tops(letter).items():
         top = _first_label(words)
         for spot, text, _ in _shown(letter):
             mark = text.strip()
             here = "html" if spot.text == "html" else "text"
-            if top and here == kind and LABEL.fullmatch(mark) and order.get(mark, 0) > order.get(top, 0):
+            is_stricter = LABEL.fullmatch(mark) and order.get(mark, 0) > order.get(top, 0)
+            if top and here == kind and is_stricter and not house.wrote(mark):
                 message = f"a part is marked {mark}, the letter {top}"
                 yield _at(letter, spot, re.search(r"\S", text), message, "the strictest part marks the whole")
 
 
 # --- how ------------------------------------------------------------------------------------------------------
+
+
+def _left_unseen(letter: Letter, house: House, fix: str) -> Iterator[Problem]:
+    """The same in attributes and in the subject."""
+    for page in letter.pages():
+        for node in page.elements:
+            for name, value in node.attributes.items():
+                if name != "style" and (found := LEFTOVER.search(value)) and not house.wrote(found[0]):
+                    yield letter.in_html(node, f'left over in "{name}": {found[0]}', fix)
+    for header in letter.named("Subject")[:1]:
+        if (left := LEFTOVER.search(letter.subject)) and not house.wrote(left[0]):
+            yield letter.in_head(header.line, f"left over in the subject: {left[0]}", fix)
 
 
 def _shown(letter: Letter) -> Iterator[tuple[Spot, str, bool]]:

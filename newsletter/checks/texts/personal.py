@@ -86,10 +86,17 @@ def names(item: Item, house: House) -> Iterator[Problem]:
     for text in printed(item) if private else ():
         plain, patterns = _private(private)
         for found in _NAME.finditer(text.markdown):
-            name = found[0].rstrip(".-").lower()
-            if len(name) <= MAX_NAME and (name in plain or (patterns and patterns.match(name))):
+            if any(name in plain or (patterns and patterns.match(name)) for name in _forms(found[0].lower())):
                 message = f"“{shown(found[0].rstrip('.-'))}” is a name that this house keeps to itself"
                 yield text.problem(found.start(), message, "write what it is instead: a file server, user A")
+
+
+def _forms(word: str) -> Iterator[str]:
+    """A word, and what a name in it may be: fileserver01 of fileserver01.example.org and of _fileserver01_."""
+    whole = word.strip("._-")
+    for form in dict.fromkeys((whole, whole.partition(".")[0], whole.partition("-")[0])):
+        if 0 < len(form) <= MAX_NAME:
+            yield form
 
 
 def _is_public(mailbox: str, house: House) -> bool:
