@@ -81,6 +81,7 @@ bench: $(TEST_READY)
 	$(BIN)/python benchmarks/report.py
 	$(BIN)/python benchmarks/delivery.py
 	$(BIN)/python benchmarks/scale.py
+	$(BIN)/python benchmarks/check.py
 	$(BIN)/python benchmarks/preview.py
 
 # The picture in README.md, made from a real render of the demo's report.
