@@ -6,6 +6,7 @@ import io
 import json
 from contextlib import closing
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,9 +19,11 @@ from newsletter.config import load_settings
 from newsletter.errors import PreflightError
 from newsletter.findings import KEPT, coming_month
 from newsletter.model import Finding, Gravity, MailingState, Month, Place, Preflight, Waived
+from newsletter.preflight import preflight
 from tests.support.mailserver import MailServer
 from tests.support.sites import Site
 
+REPOSITORY = Path(__file__).parent.parent
 OCTOBER = Month(2026, 10)
 HEAD = 'title: "A dead link"\ndate: 2026-10-05\nauthors: [Robin]\nsummary: "Where a link leads nowhere."\ntlp: CLEAR\n'
 DEAD = "Look at [what is not there](/en/articles/not-there/).\n"
@@ -265,6 +268,15 @@ def test_the_coming_month_is_the_first_that_was_not_released(site: Site) -> None
         assert first == app.settings.first_month
         (app.editions_folder / str(first)).mkdir(parents=True)
         assert coming_month(app.settings) == first.shift(1)
+
+
+def test_our_own_content_letters_and_pages_have_nothing_to_mend() -> None:
+    """What we show as an example passes its own preflight; what it answers for has reasons."""
+    with closing(build_app(load_settings(REPOSITORY, {}))) as app:
+        found = preflight(app, month=OCTOBER)
+    assert [str(finding) for finding in found.findings] == []
+    assert found.waived
+    assert all(one.reason for one in found.waived)
 
 
 # --- machines -----------------------------------------------------------------------------------
