@@ -17,6 +17,8 @@ import pytest
 
 from tests.support.databases import missing
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 SECONDS = 120
 SBIN = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin"))

@@ -10,6 +10,8 @@ from newsletter.model import Finding
 from tests.rules.letters import NAME, Change, Draft, good, house, own_letters
 from tests.rules.mail_examples import EXAMPLES, Bad
 
+pytestmark = pytest.mark.slow
+
 CODES = list(MAIL_RULES)
 BAD = [
     pytest.param(code, bad, id=f"{code}-{number}")
