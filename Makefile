@@ -1,5 +1,5 @@
 # make run    the demo: a report, an archive and a mailbox on http://127.0.0.1:8000
-# make test   everything that must be green before a change lands
+# make test   lint and tests, but for the slow ones: those run in `make campaigns`, and both must be green
 # Both make their own environment first; all they need is git, make and Python >= 3.11.
 
 PYTHON ?= python3
