@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
+from newsletter.web.app import bounded
+
 if TYPE_CHECKING:
     import socket
 
@@ -15,8 +17,6 @@ if TYPE_CHECKING:
 
     from newsletter.preview.studio import Studio
 
-MAX_HEAD_BYTES: Final = 16_000
-MAX_CONNECTIONS: Final = 200
 FINISH_SECONDS: Final = 1
 
 
@@ -35,19 +35,7 @@ class _Server(uvicorn.Server):
 
 def server(app: Starlette, studio: Studio) -> uvicorn.Server:
     """The server, not started; it keeps no log of what is looked at."""
-    config = uvicorn.Config(
-        app,
-        lifespan="off",
-        ws="none",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        limit_concurrency=MAX_CONNECTIONS,
-        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
-        timeout_graceful_shutdown=FINISH_SECONDS,
-    )
-    return _Server(config, studio)
+    return _Server(bounded(app, finish_seconds=FINISH_SECONDS), studio)
 
 
 async def serve(serving: uvicorn.Server, studio: Studio, listener: socket.socket) -> None:
