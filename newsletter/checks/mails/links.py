@@ -6,6 +6,8 @@ import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from newsletter.checks.texts.hosts import SHORTENERS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from urllib.parse import SplitResult
@@ -24,39 +26,6 @@ TRACKING: Final = re.compile(
 )
 REDIRECTING: Final = frozenset(
     {"url", "redirect", "redirect_uri", "redirect_url", "target", "dest", "goto", "next", "u"}
-)
-SHORTENERS: Final = frozenset(
-    [
-        "bit.ly",
-        "tinyurl.com",
-        "t.co",
-        "goo.gl",
-        "ow.ly",
-        "is.gd",
-        "buff.ly",
-        "rebrand.ly",
-        "cutt.ly",
-        "shorturl.at",
-        "tiny.cc",
-        "lnkd.in",
-        "rb.gy",
-        "t.ly",
-        "bl.ink",
-        "short.io",
-        "dub.sh",
-        "s.id",
-        "v.gd",
-        "qrco.de",
-        "aka.ms",
-        "g.co",
-        "youtu.be",
-        "fb.me",
-        "amzn.to",
-        "trib.al",
-        "dlvr.it",
-        "ift.tt",
-        "wp.me",
-    ]
 )
 REDIRECTORS: Final = re.compile(
     r"(?:.*\.)?(?:list-manage\.com|sendgrid\.net|mailchi\.mp|mailgun\.org|hubspotlinks\.com|mandrillapp\.com|sparkpostmail\.com"

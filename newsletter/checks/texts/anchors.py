@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from newsletter.checks.rule import Problem
-from newsletter.checks.texts.hosts import FILE_ENDINGS, host_of, refanged
+from newsletter.checks.texts.hosts import FILE_ENDINGS, SHORTENERS, host_of, refanged
 from newsletter.checks.texts.text import bounded, shown, styled, texts_of
 from newsletter.model import Article, Incident
 
@@ -26,15 +26,6 @@ ici|cliquez ici|cliquer ici|clic ici|ce lien|lien|le lien|cette page|voir ici|pa
 plus d'informations|en savoir plus|lire plus|lire la suite|la suite|suite|voir|voir plus|détails|télécharger
 """
 VAGUE: Final = frozenset(_VAGUE_WORDS.strip().replace("\n", "|").split("|"))
-
-# Hosts whose only purpose is to hide another address (chosen from MISP's warning list "url-shortener", CC0).
-_SHORT_HOSTS: Final = """
-adf.ly amzn.to bit.do bit.ly bitly.com bl.ink buff.ly chilp.it cli.gs clck.ru cutt.ly dlvr.it fb.me ff.im goo.gl
-hyperurl.co is.gd j.mp kutt.it lnkd.in n9.cl ow.ly po.st qr.ae rb.gy rebrand.ly s.id s2r.co shorte.st short.io
-shorturl.at snip.ly snipurl.com soo.gd su.pr surl.li t.co t.ly t2m.io tiny.cc tiny.pl tinyurl.com tr.im trib.al
-u.to ur1.ca urlz.fr v.gd vk.cc wp.me x.co y2u.be yourls.org
-"""
-SHORTENERS: Final = frozenset(_SHORT_HOSTS.split())
 
 _ADDRESS = re.compile(r"https?://[^\s<>\"“”«»]{1,300}", re.IGNORECASE)
 _HOST = re.compile(r"((?:[a-z0-9-]{1,63}\.){1,10}[a-z]{2,24})(?::\d{1,5})?(?:[/?#]\S{0,300})?", re.IGNORECASE)

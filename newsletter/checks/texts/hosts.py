@@ -24,6 +24,15 @@ svg tar tex tgz tmp toml ts txt vbs wav webp xls xlsm xlsx xml xz yaml yml zip
 """
 FILE_ENDINGS: Final = frozenset(_ENDINGS.split())
 
+# Hosts whose only purpose is to hide another address (most of them from MISP's warning list "url-shortener", CC0).
+_SHORT_HOSTS: Final = """
+adf.ly aka.ms amzn.to bit.do bit.ly bitly.com bl.ink buff.ly chilp.it clck.ru cli.gs cutt.ly dlvr.it dub.sh fb.me
+ff.im g.co goo.gl hyperurl.co ift.tt is.gd j.mp kutt.it lnkd.in n9.cl ow.ly po.st qr.ae qrco.de rb.gy rebrand.ly
+s.id s2r.co short.io shorte.st shorturl.at snip.ly snipurl.com soo.gd su.pr surl.li t.co t.ly t2m.io tiny.cc tiny.pl
+tinyurl.com tr.im trib.al u.to ur1.ca urlz.fr v.gd vk.cc wp.me x.co y2u.be yourls.org youtu.be
+"""
+SHORTENERS: Final = frozenset(_SHORT_HOSTS.split())
+
 
 def host_of(address: str) -> str:
     """The host of an address in small letters, without the www; empty when it names none, or cannot be read."""
