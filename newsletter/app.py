@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -27,15 +28,16 @@ from newsletter.deliver.postfix import PostfixRecords
 from newsletter.deliver.smime import SmimeSigner
 from newsletter.deliver.smtp import Relay, Tls
 from newsletter.errors import ConfigError
-from newsletter.keys import LinkKeys
+from newsletter.keys import LinkKeys, grant_token
 from newsletter.render.environment import Templates
+from newsletter.render.notices import render_notice
 from newsletter.store.database import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from newsletter.config import Settings
-    from newsletter.model import Publication
+    from newsletter.model import AudienceRule, Notice, NoticeText, Publication
 
 STATE_FOLDER: Final = "var"
 KEY_FILE: Final = "link-keys.json"
@@ -77,6 +79,20 @@ class App:
     def keys(self) -> LinkKeys:
         """The keys of personal links; made at first use. They never retire, so back them up with the database."""
         return load_keys(self.root / STATE_FOLDER / KEY_FILE)
+
+    @property
+    def audiences(self) -> dict[str, AudienceRule]:
+        """The audiences besides the public, by name."""
+        return {rule.name: rule for rule in self.settings.subscribers.audiences}
+
+    def local(self, moment: datetime) -> datetime:
+        """A moment by the clocks of the site's zone."""
+        return moment.astimezone(ZoneInfo(self.publication.zone))
+
+    def write_notice(self, notice: Notice) -> NoticeText:
+        """A notice's text, with the link that it grants. ValueError when the key of that link is gone."""
+        token = grant_token(self.keys, notice.nonce) if notice.nonce else ""
+        return render_notice(notice.kind, notice.language, notice.facts, self.publication, self.templates, token=token)
 
     @property
     def relays(self) -> tuple[Relay, ...]:

@@ -21,7 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from newsletter.config_rules import SQLITE, read_small, without_password, wrong
 from newsletter.errors import ConfigError
-from newsletter.model import Month, Publication, Source, Standards
+from newsletter.model import AudienceRule, Month, Publication, Source, Standards
 from newsletter.schedule import Rule, parse_rule
 
 FILE_NAME: Final = "newsletter.toml"
@@ -127,10 +127,30 @@ class Archive:
 
 @dataclass(frozen=True, slots=True)
 class Web:
-    """Where ``serve`` listens."""
+    """Where ``serve`` listens, and the proxies (addresses or networks) that are believed who the visitor is."""
 
     host: str = "127.0.0.1"
     port: int = 8000
+    trusted_proxies: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribers:
+    """Who may join by themselves, and how many at once. Limits are per hour; more than ``surge_hour`` are held.
+
+    ``controller`` and ``data_protection`` are facts of the privacy notice: who answers for the data (the
+    organisation when empty), and the mail address of the data protection officer.
+    """
+
+    open: bool = True
+    min_fill_seconds: int = 2
+    per_network_hour: int = 30
+    per_domain_hour: int = 200
+    surge_hour: int = 300
+    refused_domains: tuple[str, ...] = ()
+    controller: str = ""
+    data_protection: str = ""
+    audiences: tuple[AudienceRule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +176,7 @@ class Tables:
     archive: Archive = field(default_factory=Archive)
     web: Web = field(default_factory=Web)
     feeds: Feeds = field(default_factory=Feeds)
+    subscribers: Subscribers = field(default_factory=Subscribers)
     checks: Standards = field(default_factory=Standards)
 
 
@@ -190,7 +211,11 @@ class Settings(Tables):
 
 
 # Settings that are lists of tables: [[feeds.sources]] and so on. No variable sets them.
-LISTS: Final[dict[tuple[str, str], type[Any]]] = {("feeds", "sources"): Source, ("delivery", "lanes"): Lane}
+LISTS: Final[dict[tuple[str, str], type[Any]]] = {
+    ("feeds", "sources"): Source,
+    ("delivery", "lanes"): Lane,
+    ("subscribers", "audiences"): AudienceRule,
+}
 
 
 def find_site(start: Path) -> Path:

@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections import Counter
 from dataclasses import asdict, fields
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -18,7 +18,7 @@ from zoneinfo import available_timezones
 from newsletter.deliver import headers
 from newsletter.deliver.letters import MAX_RETURN_LOCAL_PART
 from newsletter.deliver.message import LOGO_TYPES, MAX_LOGO_BYTES
-from newsletter.model import SLUG, Month
+from newsletter.model import PUBLIC, SLUG, Month, Tlp
 from newsletter.render.words import CATALOGUES, catalogue_files
 from newsletter.schedule import parse_rule
 
@@ -40,6 +40,9 @@ MAX_RATE: Final = 1_000_000_000
 MIN_GRADE, MAX_GRADE = 3, 30
 MIN_RATE: Final = 0.0001  # a letter in three hours
 
+DOMAIN: Final = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*", re.ASCII)
+AUDIENCE: Final = re.compile(r"[a-z][a-z0-9-]{0,39}", re.ASCII)
+
 LIMITS: Final = {
     "delivery.connections": (1, 200),
     "delivery.settle_seconds": (0, 3_600),
@@ -55,6 +58,10 @@ LIMITS: Final = {
     "relay.port": (1, 65535),
     "relay.timeout_seconds": (1, 600),
     "web.port": (0, 65535),
+    "subscribers.min_fill_seconds": (0, 60),
+    "subscribers.per_network_hour": (1, 1_000_000),
+    "subscribers.per_domain_hour": (1, 1_000_000),
+    "subscribers.surge_hour": (1, 1_000_000),
     "checks.max_words": (50, 100_000),
     "publication.full_articles": (0, 20),
     "publication.max_elsewhere": (0, 50),
@@ -77,6 +84,8 @@ def wrong(settings: Settings) -> Iterator[tuple[str, str]]:
     yield from _wrong_logo(settings)
     yield from _wrong_archive(settings)
     yield from _wrong_checks(settings)
+    yield from _wrong_subscribers(settings)
+    yield from _wrong_proxies(settings)
 
 
 def _wrong_checks(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -383,3 +392,31 @@ def _resolved(path: Path) -> Path | None:
         return path.resolve()
     except (OSError, RuntimeError, ValueError):
         return None
+
+
+def _wrong_subscribers(settings: Settings) -> Iterator[tuple[str, str]]:
+    rules = settings.subscribers
+    for position, domain in enumerate(rules.refused_domains):
+        if not DOMAIN.fullmatch(domain):
+            yield f"subscribers.refused_domains.{position}", f"{domain!r} is no domain; write it like example.org"
+    taken = {PUBLIC}
+    for position, audience in enumerate(rules.audiences):
+        place = f"subscribers.audiences.{position}"
+        if not AUDIENCE.fullmatch(audience.name):
+            yield f"{place}.name", f"{audience.name!r} is no name; use a-z, digits and hyphens, like staff"
+        elif audience.name in taken:
+            yield f"{place}.name", f"there is an audience {audience.name} already; choose another name"
+        taken.add(audience.name)
+        if audience.clearance not in {tlp.value for tlp in Tlp}:
+            yield f"{place}.clearance", f"must be one of {', '.join(tlp.value for tlp in Tlp)}"
+        for domain in audience.domains:
+            if not DOMAIN.fullmatch(domain.removeprefix(".")):
+                yield f"{place}.domains", f"{domain!r} is no domain; write it like example.org, or .example.org"
+
+
+def _wrong_proxies(settings: Settings) -> Iterator[tuple[str, str]]:
+    for position, proxy in enumerate(settings.web.trusted_proxies):
+        try:
+            ip_network(proxy)
+        except ValueError:
+            yield f"web.trusted_proxies.{position}", f"{proxy!r} is no address or network; write it like 10.0.0.0/24"

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from newsletter import pipeline, schedule
+from newsletter import pipeline, schedule, subscriptions
 from newsletter.collect.feeds import FeedState, fetch_feed
 from newsletter.deliver.outbox import send_notices
 from newsletter.errors import BusyError, NewsletterError
 from newsletter.model import MailingState, Notice
-from newsletter.render.mail import render_notice
+from newsletter.render.notices import facts_of
 from newsletter.store import deliveries, feeds, mailings, notices
 
 if TYPE_CHECKING:
@@ -107,8 +107,21 @@ class Duties:
         if mailing.state is MailingState.CANDIDATE:
             self._hold(month, "unapproved", edition=mailing.digest)
 
+    def post(self) -> None:
+        """Look at what was asked for on the pages, and send the notices that are due."""
+        app = self.app
+        subscriptions.tend(app)
+        send_notices(
+            app.store,
+            app.posting,
+            publication=app.publication,
+            write=app.write_notice,
+            clock=app.clock,
+            stop=self.stop.is_set,
+        )
+
     def retry(self) -> None:
-        """Send the letters of released months whose time has come, then the notices; one that fails stops no other.
+        """Send the letters of released months whose time has come; one that fails stops no other.
 
         Of a cancelled month only what a crash left uncertain is resolved.
         """
@@ -122,7 +135,6 @@ class Duties:
                     pipeline.deliver(mailing.month, app, stop=self.stop.is_set)
             except NewsletterError as error:
                 failures.append(error)
-        send_notices(app.store, app.posting, publication=app.publication, clock=app.clock, stop=self.stop.is_set)
         if failures:
             raise failures[0]
 
@@ -149,12 +161,10 @@ class Duties:
         key = f"held/{month}/{reason}" + (f"/{edition}" if edition else "")
         self._tell("reminder-held", key, month=month, reason=reason, detail=detail)
 
-    def _tell(self, template: str, key: str, **values: object) -> None:
+    def _tell(self, kind: str, key: str, **values: object) -> None:
         """One notice for each editor; the key makes it one, however often the bell rings."""
         app = self.app
         now = app.clock()
-        language = app.publication.first_language
-        subject, text = render_notice(template, language, values, app.publication, app.templates)
         with app.store.begin() as tx:
             for editor in app.settings.editors.addresses:
                 notices.post(
@@ -162,10 +172,11 @@ class Duties:
                     Notice(
                         key=f"{key}/{editor}",
                         recipient=editor,
-                        subject=subject,
-                        text=text,
+                        kind=kind,
+                        language=app.publication.first_language,
                         created=now,
                         expires=now + NOTICE_LIFE,
+                        facts=facts_of(values),
                     ),
                 )
 

@@ -9,6 +9,7 @@ NewsletterError
 ├── RefusedError           the house rules say no                               exit 4
 │   ├── HandlingError      a TLP rule refused
 │   ├── PreflightError     the preflight found something that blocks
+│   ├── TooManyError       more of this in a while, or not at all
 │   └── ConflictError      it changed meanwhile, or is beyond changing
 │       └── BusyError      another process is at it: worth repeating in a moment
 ├── StoreError             the database cannot be used now                      exit 5
@@ -83,6 +84,14 @@ class PreflightError(RefusedError):
         super().__init__("\n".join(str(finding) for finding in self.findings))
 
 
+class TooManyError(RefusedError):
+    """Somebody asked too often; ``seconds`` later it may work again."""
+
+    def __init__(self, message: str, *, seconds: int) -> None:
+        self.seconds = seconds
+        super().__init__(message)
+
+
 class ConflictError(RefusedError):
     """The thing changed since it was looked at, or is beyond changing."""
 
@@ -114,4 +123,8 @@ class DeliveryError(NewsletterError):
 
 
 class LinkError(NewsletterError):
-    """A token that we did not make."""
+    """A link that we did not make, or that is used up or too old (then ``spent``)."""
+
+    def __init__(self, message: str, *, spent: bool = False) -> None:
+        self.spent = spent
+        super().__init__(message)

@@ -31,6 +31,7 @@ log = structlog.get_logger(__name__)
 STOP_SECONDS: Final = 5.0
 FINISH_SECONDS: Final = STOP_SECONDS - 1.5
 LOOK_SECONDS: Final = 0.2
+POST_SECONDS: Final = 5.0  # so long a visitor who asked to join waits for the mail, at most
 
 
 class Work(Protocol):
@@ -46,7 +47,10 @@ class Work(Protocol):
         """Bring every month that is due one step further; what is too late asks an editor."""
 
     def retry(self) -> None:
-        """Send deliveries and notices whose time has come."""
+        """Send deliveries whose time has come."""
+
+    def post(self) -> None:
+        """Look at what was asked for on the pages, and send notices whose time has come."""
 
     def poll_feeds(self) -> None:
         """Fetch the feeds into the store."""
@@ -65,8 +69,13 @@ def run(work: Work, *, zone: str, tick_seconds: float, poll_seconds: float, stop
     A step that fails is logged and done again at the next ring. One that does not end in time is left to a daemon
     thread: the process may go, since the store continues where it was, as after ``kill -9``.
     """
-    workers = (Worker("tick", _tick(work), stop), Worker("poll", (work.poll_feeds,), stop))
-    scheduler = alarm_clock(zone, ((workers[0], tick_seconds), (workers[1], poll_seconds)))
+    bells = (
+        (Worker("tick", _tick(work), stop), tick_seconds),
+        (Worker("poll", (work.poll_feeds,), stop), poll_seconds),
+        (Worker("post", (work.post,), stop), POST_SECONDS),
+    )
+    workers = [worker for worker, _ in bells]
+    scheduler = alarm_clock(zone, bells)
     for worker in workers:
         worker.start()
     scheduler.start()
@@ -150,8 +159,8 @@ def finish(workers: Sequence[Worker], seconds: float) -> None:
 
 
 def _tick(work: Work) -> tuple[Callable[[], None], ...]:
-    # Reminders first, since a distribution can take hours; retries last, since they also send its notices.
-    return (work.remind, work.distribute, work.retry)
+    # Reminders first, since a distribution can take hours; notices last, since all of these post some.
+    return (work.remind, work.distribute, work.retry, work.post)
 
 
 def _do(steps: Sequence[Callable[[], None]], stop: Event | None = None) -> list[Exception]:

@@ -38,6 +38,11 @@ RETURN_TOKEN: Final = re.compile(r"[a-z2-7]{40}", re.ASCII)
 RETURN_TOKEN_LENGTH: Final = 40
 BASE32: Final = "abcdefghijklmnopqrstuvwxyz234567"  # RFC 4648 section 6, in lower case
 BASE32_PAIRS: Final = [first + second for first in BASE32 for second in BASE32]
+GRANT_BYTES: Final = 24
+GRANT_LENGTH: Final = 32
+FORM: Final = b"form\0"
+NONCE: Final = re.compile(r"[0-9a-f]{34}", re.ASCII)
+STAMP: Final = re.compile(r"(?P<key>\d{1,3})\.(?P<shown>\d{1,12})\.(?P<mac>[0-9a-f]{32})", re.ASCII)
 FIRST_DAY: Final = date(2020, 1, 1)
 MAX_MAILING_ID: Final = 2**32 - 1
 MAILING_NAME: Final = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*", re.ASCII)
@@ -124,6 +129,53 @@ def read_return_token(keys: LinkKeys, token: str, today: date) -> tuple[MailingI
     if FIRST_DAY + timedelta(days=int.from_bytes(payload[-2:], "big")) < today:
         raise LinkError("this return path has expired")
     return MailingId(int.from_bytes(payload[1:5], "big")), SubscriberId(int.from_bytes(payload[5:13], "big"))
+
+
+def grant_nonce(keys: LinkKeys, bits: int) -> str:
+    """What the outbox keeps of a link that grants something: the key's number and 128 random ``bits``, as hex digits.
+
+    With the database alone nobody can make the token of it; ``grant_token`` makes the same one at every attempt, so
+    that a letter sent again after a crash has the same bytes.
+    """
+    return f"{keys.current:02x}{bits:032x}"
+
+
+def grant_token(keys: LinkKeys, nonce: str) -> str:
+    """The personal part of ``/l/<token>``: GRANT_LENGTH characters. ValueError for a nonce that is none of ours."""
+    if not NONCE.fullmatch(nonce) or (secret := keys.secrets.get(int(nonce[:2], 16))) is None:
+        raise ValueError("this nonce is not one of ours, or its key is gone")
+    return urlsafe_b64encode(_hmac(secret, b"grant\0" + nonce.encode())[:GRANT_BYTES]).decode()
+
+
+def grant_digest(token: str) -> str:
+    """What the store knows of a token: its SHA-256 in hex digits."""
+    return sha256(token.encode()).hexdigest()
+
+
+def address_hash(keys: LinkKeys, mailbox: str) -> str:
+    """A keyed hash of a mailbox, capitals not counting: the same for ever, and no way back without the key."""
+    return _hmac(keys.oldest, b"address\0" + mailbox.lower().encode()).hex()
+
+
+def network_hash(keys: LinkKeys, network: str) -> str:
+    """A keyed hash of a client's network, for limits: who asks is counted and not written down."""
+    return _mac(keys.oldest, b"network\0" + network.encode()).hex()
+
+
+def form_stamp(keys: LinkKeys, seconds: int) -> str:
+    """The moment (seconds since 1970) at which a form was shown, so signed that nobody can write an older one."""
+    shown = str(seconds)
+    return f"{keys.current}.{shown}.{_mac(keys.secrets[keys.current], FORM + shown.encode()).hex()}"
+
+
+def read_form_stamp(keys: LinkKeys, stamp: str) -> int:
+    """The moment in a stamp; LinkError when it is not ours."""
+    if match := STAMP.fullmatch(stamp):
+        secret = keys.secrets.get(int(match["key"]), bytes(SECRET_BYTES))
+        expected = _mac(secret, FORM + match["shown"].encode()).hex()
+        if hmac.compare_digest(match["mac"], expected) and int(match["key"]) in keys.secrets:
+            return int(match["shown"])
+    raise LinkError("this form was not made by us, or it was changed")
 
 
 def _base32(raw: bytes) -> str:

@@ -7,6 +7,7 @@ So months and slots match one to one, and ``due`` gives the same answer however 
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from difflib import get_close_matches
@@ -110,6 +111,14 @@ def slot(rule: Rule, month: Month) -> datetime:
 def end(rule: Rule, month: Month) -> datetime:
     """The moment at which ``month`` has ended in the site's zone, aware."""
     return _moment(month.shift(1).first_day, time(), rule.site)
+
+
+def months_later(moment: datetime, months: int) -> datetime:
+    """The same day and time so many months later; the month's last day where it has no such day."""
+    month = moment.year * 12 + moment.month - 1 + months
+    year, number = divmod(month, 12)
+    day = min(moment.day, monthrange(year, number + 1)[1])
+    return moment.replace(year=year, month=number + 1, day=day)
 
 
 def _moment(day: date, at: time, zone: ZoneInfo) -> datetime:

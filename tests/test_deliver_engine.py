@@ -25,6 +25,8 @@ from newsletter.deliver.smtp import Relay, Tls
 from newsletter.errors import ConflictError, DeliveryError, HandlingError, StoreError
 from newsletter.keys import read_return_token, read_unsubscribe_token
 from newsletter.model import Address, DeliveryState, Format, Language, MailingState, Notice, SubscriberState, Tlp
+from newsletter.render.environment import Templates
+from newsletter.render.notices import render_notice
 from newsletter.store import deliveries, mailings, notices, subscribers
 from tests.support.deliver_once import CONNECTIONS
 from tests.support.killing import kill_and_resume, new_mails, repeats
@@ -39,7 +41,7 @@ from tests.support.ledger import (
     person,
     released,
 )
-from tests.support.samples import FR, sample_publication
+from tests.support.samples import EN, FR, sample_publication
 
 
 @pytest.fixture
@@ -187,7 +189,7 @@ def test_more_letters_than_one_batch_all_leave(sqlite_store, mailserver, deliver
         ({"state": "unsubscribed"}, "the subscriber is unsubscribed now"),
         ({"state": "paused"}, "the subscriber is paused now"),
         ({"state": "bouncing"}, "the subscriber is bouncing now"),
-        ({"state": "pending"}, "the subscriber is pending now"),
+        ({"state": "ended"}, "the subscriber is ended now"),
         ({"audience": "staff"}, "the subscriber moved from audience public to staff"),
     ],
 )
@@ -558,8 +560,9 @@ def notice(key="held/2026-10/anna", **changes):
     values = {
         "key": key,
         "recipient": "anna@meridian.example",
-        "subject": "Held: October needs you",
-        "text": "Nobody has approved it.\n",
+        "kind": "plain",
+        "language": EN,
+        "facts": {"subject": "Held: October needs you", "text": "Nobody has approved it."},
         "created": NOW,
         "expires": NOW + timedelta(days=14),
     }
@@ -574,7 +577,12 @@ def post(store, *posted):
 
 @pytest.fixture
 def send(dispatch, clock):
-    return partial(send_notices, dispatch=dispatch, publication=sample_publication(), clock=clock)
+    publication = sample_publication()
+
+    def write(item):
+        return render_notice(item.kind, item.language, item.facts, publication, Templates([]))
+
+    return partial(send_notices, dispatch=dispatch, publication=publication, write=write, clock=clock)
 
 
 def test_a_notice_is_sent_once(store, mailserver, send):

@@ -18,6 +18,7 @@ from newsletter.model import DeliveryState, MailingState, Month, Notice
 from newsletter.store import deliveries, mailings, notices
 from tests.campaigns import years
 from tests.support.mailserver import MailServer
+from tests.support.samples import EN
 from tests.support.sites import READER, Clock, small_app
 
 OCTOBER = Month(2026, 10)
@@ -44,6 +45,7 @@ def tick(app: App) -> None:
     duties.remind()
     duties.distribute()
     duties.retry()
+    duties.post()
 
 
 def subjects(mailserver: MailServer, recipient: str) -> list[str]:
@@ -108,6 +110,7 @@ def test_a_fault_in_the_content_sends_nothing_and_tells_the_editors(
     with pytest.raises(ContentError):
         duties.distribute()
     duties.retry()
+    duties.post()
     (mail,) = mailserver.mails_to(EDITOR)
     assert "articles/bad.en.md" in mail.message.get_content()
     assert mailserver.mails_to(READER) == ()
@@ -149,10 +152,12 @@ def test_a_month_that_cannot_leave_stops_no_other_month_and_no_notice(
         pipeline.release(pipeline.current(month, app), app)
     with app.store.begin() as tx:
         tx.execute(text("UPDATE variant SET tlp = 'AMBER' WHERE mailing_id = 1"))
-        notices.post(tx, Notice(key="k", recipient=EDITOR, subject="News", text="x", created=clock.now,
-                                expires=clock.now + timedelta(days=1)))  # fmt: skip
+        facts = {"subject": "News", "text": "x"}
+        notices.post(tx, Notice(key="k", recipient=EDITOR, kind="plain", language=EN, created=clock.now,
+                                expires=clock.now + timedelta(days=1), facts=facts))  # fmt: skip
     with pytest.raises(HandlingError):
         Duties(app, Event()).retry()
+    Duties(app, Event()).post()
     assert pipeline.current(OCTOBER, app).state is MailingState.RELEASED
     assert pipeline.current(Month(2026, 11), app).state is MailingState.SENT
     assert subjects(mailserver, EDITOR) == ["News"]

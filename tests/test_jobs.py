@@ -54,6 +54,10 @@ class Diary:
         """Write it down."""
         self._do("retry")
 
+    def post(self) -> None:
+        """As in ``jobs.Work``."""
+        self._do("post")
+
     def poll_feeds(self) -> None:
         """Write it down."""
         self._do("poll_feeds")
@@ -92,7 +96,7 @@ def test_one_round_does_everything_feeds_first():
     """Feeds come before the month that may print them."""
     diary = Diary()
     jobs.once(diary)
-    assert diary.done == ["poll_feeds", "remind", "distribute", "retry"]
+    assert diary.done == ["poll_feeds", "remind", "distribute", "retry", "post"]
 
 
 def test_one_round_does_the_rest_and_then_tells_what_failed():
@@ -100,7 +104,7 @@ def test_one_round_does_the_rest_and_then_tells_what_failed():
     diary = Diary({"remind": StoreError("the disk is full"), "distribute": ValueError("a bug")})
     with capture_logs() as logs, pytest.raises(StoreError, match="the disk is full"):
         jobs.once(diary)
-    assert diary.done == ["poll_feeds", "remind", "distribute", "retry"]
+    assert diary.done == ["poll_feeds", "remind", "distribute", "retry", "post"]
     assert [entry["log_level"] for entry in logs] == ["warning", "error"]
 
 
@@ -111,8 +115,8 @@ def test_everything_is_done_at_the_start():
     """A machine that was off owes its months now, not at the next full hour."""
     diary = Diary()
     with running(diary):
-        diary.wait_for("remind", "distribute", "retry", "poll_feeds")
-    assert len(diary.done) == 4
+        diary.wait_for("remind", "distribute", "retry", "poll_feeds", "post", "post")
+    assert len(diary.done) == 6  # notices have a bell of their own, and each round ends with them
 
 
 def test_everything_is_done_again_at_every_ring():
@@ -237,6 +241,7 @@ from newsletter import jobs
 class Work:
     def remind(self): pass
     def retry(self): pass
+    def post(self): pass
     def poll_feeds(self): pass
     def distribute(self):
         print("begun", flush=True)
@@ -345,6 +350,9 @@ class Machine:
         """Nothing: this is about releases."""
 
     def retry(self) -> None:
+        """Nothing."""
+
+    def post(self) -> None:
         """Nothing."""
 
     def poll_feeds(self) -> None:

@@ -20,9 +20,10 @@ from newsletter.deliver.dkim import DkimKey, DkimSigner, make_key
 from newsletter.deliver.letters import Personal, letter, make_form, sign
 from newsletter.deliver.message import compile_notice, compile_variant
 from newsletter.deliver.smime import SmimeSigner, make_self_signed
-from newsletter.model import CompiledVariant, Format, Month, Notice, SubscriberId, Tlp
+from newsletter.model import CompiledVariant, Format, Month, SubscriberId, Tlp
 from newsletter.render.environment import Templates
-from newsletter.render.mail import render_notice, render_report
+from newsletter.render.mail import render_report
+from newsletter.render.notices import facts_of, render_notice
 from tests.rules.letters import NAME, own_letters
 from tests.support.pictures import png
 from tests.support.samples import EN, FR, sample_publication, sample_report
@@ -88,9 +89,10 @@ def test_notices_are_as_they_should_be(language):
     ready = {"month": Month(2026, 10), "at": DATE, "days": 5, "failures": ["a source was away"]}
     held = {"month": Month(2026, 10), "reason": "late", "detail": "since Tuesday"}
     for name, values in (("reminder-draft-ready", ready), ("reminder-held", held)):
-        subject, text = render_notice(name, language, values, PUBLICATION, PACKAGED)
-        notice = Notice(key="x", recipient="editor@example.org", subject=subject, text=text, created=DATE, expires=DATE)
-        raw = compile_notice(notice, PUBLICATION, date=DATE, message_id=f"<notice.1@{DOMAIN}>")
+        notice = render_notice(name, language, facts_of(values), PUBLICATION, PACKAGED)
+        raw = compile_notice(
+            notice, PUBLICATION, recipient="editor@example.org", date=DATE, message_id=f"<notice.1@{DOMAIN}>"
+        )
         assert told(raw, f"{name}.{language}") == []
 
 

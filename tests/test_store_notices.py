@@ -7,6 +7,7 @@ from datetime import timedelta
 from newsletter.model import Notice
 from newsletter.store import meta, notices
 from tests.support.ledger import NOW
+from tests.support.samples import EN
 
 
 def notice(key="draft-ready/2026-10/anna", **changes):
@@ -14,8 +15,9 @@ def notice(key="draft-ready/2026-10/anna", **changes):
     values = {
         "key": key,
         "recipient": "anna@meridian.example",
-        "subject": "The draft of October is ready",
-        "text": "Send date in 5 days.\n",
+        "kind": "plain",
+        "language": EN,
+        "facts": {"subject": "The draft of October is ready", "text": "Send date in 5 days."},
         "created": NOW,
         "expires": NOW + timedelta(days=7),
     }
@@ -26,7 +28,7 @@ def test_a_notice_is_posted_once_however_often_the_bell_rings(store):
     """Its key makes it one; the first words stay."""
     with store.begin() as tx:
         assert notices.post(tx, notice())
-        assert not notices.post(tx, notice(text="Other words.\n"))
+        assert not notices.post(tx, notice(facts={"subject": "Other words", "text": "Other words."}))
         assert notices.due(tx, NOW) == (notice(),)
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from newsletter.errors import ConfigError
 from newsletter.render.environment import Templates
-from newsletter.render.mail import render_notice, render_report
+from newsletter.render.mail import render_report
+from newsletter.render.notices import facts_of, render_notice
 from newsletter.render.text import COLUMNS
 from tests.support.letters import PACKAGED, PUBLICATION, SECTIONS, texts
 from tests.support.samples import EN, FR, OCTOBER, sample_report
@@ -55,14 +56,17 @@ def test_sites_own_template_comes_first(tmp_path: Path) -> None:
 def test_reminder_of_a_ready_draft_says_what_to_do() -> None:
     """Month, day of sending, how to look at it and how to approve it."""
     values = {"month": OCTOBER, "at": datetime(2026, 11, 3, 9, 0, tzinfo=UTC), "days": 5, "failures": []}
-    subject, text = render_notice("reminder-draft-ready", EN, values, PUBLICATION, PACKAGED)
+    values = facts_of(values)
+    notice = render_notice("reminder-draft-ready", EN, values, PUBLICATION, PACKAGED)
+    subject, text = notice.subject, notice.text
     assert subject == "Monthly Security Report: the draft of October 2026 is ready"
     assert "It is due in 5 days, on 3 November 2026, 09:00." in text
     assert "newsletter approve 2026-10" in text
     assert "could not be used" not in text
-    _, text = render_notice("reminder-draft-ready", EN, values | {"failures": ["cert: dead"]}, PUBLICATION, PACKAGED)
+    text = render_notice("reminder-draft-ready", EN, values | {"failures": ["cert: dead"]}, PUBLICATION, PACKAGED).text
     assert text.endswith("could not be used; the month goes on without them:\n  cert: dead\n")
-    subject, text = render_notice("reminder-draft-ready", FR, values | {"days": 1}, PUBLICATION, PACKAGED)
+    notice = render_notice("reminder-draft-ready", FR, values | {"days": 1}, PUBLICATION, PACKAGED)
+    subject, text = notice.subject, notice.text
     assert subject == "Monthly Security Report\u00a0: le projet pour octobre 2026 est prêt"
     assert "Son envoi est prévu dans 1 jour, le 3 novembre 2026, 09:00." in text
 
@@ -74,7 +78,9 @@ def test_reminder_of_a_ready_draft_says_what_to_do() -> None:
 def test_reminder_of_a_held_month_says_why(reason: str, says: str) -> None:
     """Held, needs you: the reason, its detail, and the commands that help."""
     values = {"month": OCTOBER, "reason": reason, "detail": "no such relay"}
-    subject, text = render_notice("reminder-held", EN, values, PUBLICATION, PACKAGED)
+    values = facts_of(values)
+    notice = render_notice("reminder-held", EN, values, PUBLICATION, PACKAGED)
+    subject, text = notice.subject, notice.text
     assert subject == "Monthly Security Report: October 2026 is held and needs you"
     assert says in text
     assert "  no such relay" in text

@@ -82,6 +82,6 @@ def web_app(app: App, more: Callable[[Pages], Sequence[BaseRoute]] = lambda _: (
     pages = Pages(app.publication, app.templates)
     leaving = Leaving(
         look_up=lambda token: subscriptions.look_up(token, app),
-        leave=lambda token: subscriptions.leave(token, app),
+        leave=lambda token: subscriptions.leave_by_token(token, app).subscriber,
     )
     return build(app.settings.archive_folder, leaving=leaving, pages=pages, routes=more(pages))

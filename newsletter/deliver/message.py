@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from newsletter.model import Language, Notice, Publication, Report, Variant
+    from newsletter.model import Language, NoticeText, Publication, Report, Variant
 
 SLOT: Final = UNSUBSCRIBE_SLOT.encode()
 ZEROS: Final = b"0" * TOKEN_LENGTH
@@ -88,10 +88,12 @@ def as_sent(compiled: CompiledVariant, *, date: datetime) -> bytes:
     return date_line(date) + _zeroed(compiled.head, compiled.body)
 
 
-def compile_notice(notice: Notice, publication: Publication, *, date: datetime, message_id: str) -> bytes:
-    """A small plain mail of ours, marked as made by a machine (RFC 3834) so that nobody answers it automatically."""
+def compile_notice(
+    notice: NoticeText, publication: Publication, *, recipient: str, date: datetime, message_id: str
+) -> bytes:
+    """A small mail of ours, marked as made by a machine (RFC 3834) so that nobody answers it automatically."""
     lines = (
-        headers.mailbox("To", notice.recipient),
+        headers.mailbox("To", recipient),
         headers.tokens("Message-ID", message_id),
         _from(publication),
         headers.mailbox("Reply-To", publication.reply_to),
@@ -100,7 +102,13 @@ def compile_notice(notice: Notice, publication: Publication, *, date: datetime, 
         headers.tokens("Auto-Submitted", "auto-generated"),
         headers.tokens("MIME-Version", "1.0"),
     )
-    return b"".join(lines) + TEXT_TYPE + QUOTED + b"\r\n" + quoted.encode(notice.text)
+    text_part = TEXT_TYPE + QUOTED + b"\r\n" + quoted.encode(notice.text)
+    if not notice.html:
+        return b"".join(lines) + text_part
+    html_part = HTML_TYPE + QUOTED + b"\r\n" + quoted.encode(notice.html)
+    boundary = f"=_a{sha256(text_part + html_part).hexdigest()[:32]}"
+    body = _multipart(boundary, text_part, html_part)
+    return b"".join(lines) + _multipart_type("alternative", boundary) + b"\r\n" + body
 
 
 def date_line(date: datetime) -> bytes:

@@ -81,6 +81,16 @@ class Templates:
         except TemplateError as error:
             raise ConfigError(self._fault(error, name)) from error
 
+    def has(self, language: Language, name: str) -> bool:
+        """Whether there is such a template."""
+        try:
+            self.environment(language).get_template(name)
+        except TemplateNotFound as error:
+            return error.name != name  # one that it includes is missing: rendering will say so
+        except TemplateError:
+            return True  # broken, and rendering will say where
+        return True
+
     def _fault(self, error: TemplateError, name: str) -> str:
         if isinstance(error, TemplateNotFound):
             return f"{name}: there is no template {error.name!r}; the packaged templates are in {packaged('templates')}"

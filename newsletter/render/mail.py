@@ -16,9 +16,7 @@ from newsletter.render.view import letter_view
 from newsletter.render.words import words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from newsletter.model import Language, Publication, Report
+    from newsletter.model import Publication, Report
     from newsletter.render.environment import Templates
     from newsletter.render.view import LetterView
 
@@ -45,7 +43,7 @@ def render_report(report: Report, publication: Publication, templates: Templates
     for name, part in (("body.html", html), ("body.txt", text)):
         if UNSUBSCRIBE_SLOT not in part:
             raise ConfigError(f"{REPORT}/{name}: nobody could leave the list: print {{{{ unsubscribe }}}} somewhere")
-    return Variant(report=report, subject=one_line(subject), html=inline(html), text=_even(text))
+    return Variant(report=report, subject=one_line(subject), html=inline(html), text=even(text))
 
 
 def letter_html(report: Report, publication: Publication, templates: Templates) -> str:
@@ -53,23 +51,7 @@ def letter_html(report: Report, publication: Publication, templates: Templates) 
     letter = letter_view(report, publication, words(report.language))
     tools = _html_tools(letter, publication)
     page = templates.render(report.language, f"{REPORT}/body.html", **_values(letter, publication), **tools)
-    return _lean(page)
-
-
-def render_notice(
-    name: str, language: Language, values: Mapping[str, Any], publication: Publication, templates: Templates
-) -> tuple[str, str]:
-    """Subject and text of a small mail of ours from ``templates/email/<name>/``.
-
-    ``reminder-draft-ready`` prints ``month`` (Month), ``at`` (the aware datetime of sending), ``days`` (until then)
-    and ``failures`` (texts); ``reminder-held`` prints ``month``, ``reason`` ("late", "unapproved" or "failed") and
-    ``detail`` (text).
-    Raises ConfigError like ``render_report``.
-    """
-    tools = {"publication": publication, "wrap": wrapped}
-    subject = templates.render(language, f"email/{name}/subject.txt", **tools, **values)
-    text = templates.render(language, f"email/{name}/body.txt", **tools, **values)
-    return one_line(subject), _even(text)
+    return lean(page)
 
 
 # --- what templates may call -----------------------------------------------------------------
@@ -117,13 +99,13 @@ def _text_tools(letter: LetterView, publication: Publication) -> dict[str, Any]:
 # --- tidying what templates printed -----------------------------------------------------------------
 
 
-def _even(text: str) -> str:
+def even(text: str) -> str:
     """Lines without blanks at their end, at most two empty ones together, one line break at the very end."""
     lines = re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE)
     return re.sub(r"\n{4,}", "\n\n\n", lines).strip("\n") + "\n"
 
 
-def _lean(html: str) -> str:
+def lean(html: str) -> str:
     """Without indentation and empty lines, which cost room and say nothing; preformatted text keeps its own."""
     parts = re.split(r"(<pre\b.*?</pre>)", html, flags=re.DOTALL)
     return "".join(part if part.startswith("<pre") else re.sub(r"\n\s*", "\n", part) for part in parts)

@@ -10,7 +10,7 @@ from collections import defaultdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import bindparam, exists, func, insert, select, tuple_, update
+from sqlalchemy import bindparam, delete, exists, func, insert, select, tuple_, update
 
 from newsletter.model import DeliveryRecord, DeliveryState, Letter, MailingId, SubscriberId
 from newsletter.store.subscribers import as_subscriber
@@ -149,6 +149,12 @@ def records_of(tx: Connection, person: SubscriberId) -> tuple[DeliveryRecord, ..
     """Every letter of one subscriber, oldest mailing first."""
     wanted = select(table).where(table.c.subscriber_id == person).order_by(table.c.mailing_id)
     return tuple(_as_record(row) for row in tx.execute(wanted))
+
+
+def forget_replies(tx: Connection, person: SubscriberId) -> None:
+    """Wipe what relays answered about somebody's letters, and the signatures over them: both name the address."""
+    tx.execute(update(table).where(table.c.subscriber_id == person).values(reply=""))
+    tx.execute(delete(signatures).where(signatures.c.subscriber_id == person))
 
 
 def unsure(tx: Connection, mailing: MailingId, limit: int | None = MAX_SHOWN) -> tuple[DeliveryRecord, ...]:

@@ -24,7 +24,7 @@ from newsletter.model import (
     SubscriberState,
     Tlp,
 )
-from newsletter.store import feeds
+from newsletter.store import feeds, subscribers
 from newsletter.store.rows import insert
 from newsletter.store.tables import FIRST, REPORT, Utc, delivery, subscriber, variant
 from newsletter.store.tables import mailing as table
@@ -152,6 +152,7 @@ def release(tx: Connection, mailing: Mailing, now: datetime) -> int:
     )
     if not done.rowcount:
         raise ConflictError(f"the report of {mailing.month} was released by another process, or is not to be released")
+    subscribers.resume(tx, now)  # whose pause is over is not left out because no clock rang since
     moment = literal(now, Utc)
     recipients = (
         select(

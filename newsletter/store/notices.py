@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, func, select, update
 
-from newsletter.model import Notice
+from newsletter.model import Language, Notice
 from newsletter.store.rows import insert
 from newsletter.store.tables import notice as table
 
@@ -20,6 +21,8 @@ PENDING: Final = "pending"
 SENT: Final = "sent"
 FAILED: Final = "failed"
 EXPIRED: Final = "expired"
+# What nobody needs any more once a notice has come to its end: the key is kept, so that it is not posted again.
+FORGOTTEN: Final = {"recipient": "", "facts": "{}", "nonce": ""}
 
 
 def post(tx: Connection, notice: Notice) -> bool:
@@ -27,8 +30,10 @@ def post(tx: Connection, notice: Notice) -> bool:
     row = insert(tx, table).values(
         key=notice.key,
         recipient=notice.recipient,
-        subject=notice.subject,
-        text=notice.text,
+        kind=notice.kind,
+        language=notice.language,
+        facts=json.dumps(notice.facts, sort_keys=True),
+        nonce=notice.nonce,
         created=notice.created,
         expires=notice.expires,
         state=PENDING,
@@ -46,6 +51,14 @@ def due(tx: Connection, now: datetime, limit: int = BATCH) -> tuple[Notice, ...]
     return tuple(_as_notice(row) for row in tx.execute(wanted.order_by(table.c.created, table.c.key).limit(limit)))
 
 
+def is_busy(tx: Connection, now: datetime) -> bool:
+    """Whether there is anything to send, or to give up."""
+    wanted = select(table.c.key).where(
+        table.c.state == PENDING, (table.c.next_attempt <= now) | (table.c.expires <= now)
+    )
+    return tx.scalar(wanted.limit(1)) is not None
+
+
 def attempts(tx: Connection, key: str) -> int:
     """How often a notice was tried without success."""
     return tx.scalar(select(table.c.attempts).where(table.c.key == key)) or 0
@@ -53,12 +66,12 @@ def attempts(tx: Connection, key: str) -> int:
 
 def sent(tx: Connection, key: str, now: datetime) -> None:
     """The relay has it."""
-    tx.execute(update(table).where(table.c.key == key).values(state=SENT, changed=now))
+    tx.execute(update(table).where(table.c.key == key).values(state=SENT, changed=now, **FORGOTTEN))
 
 
 def failed(tx: Connection, key: str, reply: str, next_attempt: datetime | None, now: datetime) -> None:
     """It did not leave: it is due again at ``next_attempt``, or never again when that is None."""
-    values: dict[str, Any] = {"state": FAILED} if next_attempt is None else {"next_attempt": next_attempt}
+    values: dict[str, Any] = {"state": FAILED, **FORGOTTEN} if next_attempt is None else {"next_attempt": next_attempt}
     waiting = update(table).where(table.c.key == key, table.c.state == PENDING)
     tx.execute(waiting.values(**values, attempts=table.c.attempts + 1, reply=reply, changed=now))
 
@@ -66,15 +79,27 @@ def failed(tx: Connection, key: str, reply: str, next_attempt: datetime | None, 
 def expire(tx: Connection, now: datetime) -> int:
     """Give up what is too old to be of use; returns how many."""
     old = update(table).where(table.c.state == PENDING, table.c.expires <= now)
-    return tx.execute(old.values(state=EXPIRED, changed=now)).rowcount
+    return tx.execute(old.values(state=EXPIRED, changed=now, **FORGOTTEN)).rowcount
+
+
+def drop(tx: Connection, recipient: str) -> None:
+    """Whatever is still to be sent to this mailbox is not: its owner was erased, or does not want it."""
+    tx.execute(delete(table).where(table.c.state == PENDING, func.lower(table.c.recipient) == recipient.lower()))
+
+
+def forget(tx: Connection, before: datetime) -> int:
+    """Delete what came to its end before that moment; returns how many."""
+    return tx.execute(delete(table).where(table.c.state != PENDING, table.c.changed <= before)).rowcount
 
 
 def _as_notice(row: Row[Any]) -> Notice:
     return Notice(
         key=row.key,
         recipient=row.recipient,
-        subject=row.subject,
-        text=row.text,
+        kind=row.kind,
+        language=Language(row.language),
         created=row.created,
         expires=row.expires,
+        facts=json.loads(row.facts),
+        nonce=row.nonce,
     )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 # Every revision in ``migrations/versions``, oldest first; a test compares the two.
-REVISIONS: Final = ("0001", "0002", "0003")
+REVISIONS: Final = ("0001", "0002", "0003", "0004")
 NEWEST: Final = REVISIONS[-1]
 
 # Alembic's own table.

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 
-from newsletter.model import Address, Consent, Format, Language, Subscriber, SubscriberId, SubscriberState
+from newsletter.model import (
+    PUBLIC,
+    Address,
+    Admission,
+    Consent,
+    Format,
+    Language,
+    Subscriber,
+    SubscriberId,
+    SubscriberState,
+)
 from newsletter.store.rows import insert
 from newsletter.store.tables import consent as consent_table
 from newsletter.store.tables import subscriber as table
@@ -41,6 +51,8 @@ def add(tx: Connection, subscriber: Subscriber, consent: Consent) -> bool:
             audience=subscriber.audience,
             format=subscriber.format,
             state=subscriber.state,
+            admission=subscriber.admission,
+            paused_until=subscriber.paused_until,
             created=consent.at,
             changed=consent.at,
         )
@@ -55,7 +67,14 @@ def add(tx: Connection, subscriber: Subscriber, consent: Consent) -> bool:
 def record_consent(tx: Connection, subscriber: SubscriberId, consent: Consent) -> None:
     """Keep further evidence, as when somebody who had left comes back."""
     tx.execute(
-        insert(tx, consent_table).values(subscriber_id=subscriber, at=consent.at, how=consent.how, note=consent.note)
+        insert(tx, consent_table).values(
+            subscriber_id=subscriber,
+            at=consent.at,
+            how=consent.how,
+            note=consent.note,
+            words=consent.words,
+            form=consent.form,
+        )
     )
 
 
@@ -63,7 +82,7 @@ def consents(tx: Connection, subscriber: SubscriberId) -> tuple[Consent, ...]:
     """The evidence for one subscriber, oldest first."""
     wanted = select(consent_table).where(consent_table.c.subscriber_id == subscriber)
     rows = tx.execute(wanted.order_by(consent_table.c.at, consent_table.c.id))
-    return tuple(Consent(at=row.at, how=row.how, note=row.note) for row in rows)
+    return tuple(Consent(at=row.at, how=row.how, note=row.note, words=row.words, form=row.form) for row in rows)
 
 
 def get(tx: Connection, subscriber: SubscriberId) -> Subscriber | None:
@@ -78,9 +97,15 @@ def find(tx: Connection, mailbox: str) -> Subscriber | None:
     return as_subscriber(row) if row else None
 
 
+def since(tx: Connection, subscriber: SubscriberId) -> datetime:
+    """When somebody came onto the list first."""
+    created: datetime = tx.execute(select(table.c.created).where(table.c.id == subscriber)).scalar_one()
+    return created
+
+
 def every(tx: Connection, *, after: SubscriberId | None = None, limit: int = BATCH) -> tuple[Subscriber, ...]:
-    """At most ``limit`` subscribers in the order of their numbers, those behind ``after``."""
-    wanted = select(table).order_by(table.c.id).limit(limit)
+    """At most ``limit`` subscribers in the order of their numbers, those behind ``after``; nobody who was erased."""
+    wanted = select(table).where(table.c.state != SubscriberState.ERASED).order_by(table.c.id).limit(limit)
     if after is not None:
         wanted = wanted.where(table.c.id > after)
     return tuple(as_subscriber(row) for row in tx.execute(wanted))
@@ -104,10 +129,53 @@ def unsubscribe(tx: Connection, subscriber: SubscriberId, now: datetime) -> bool
     """Take somebody off the list, whatever their state; True when this call did it, False when nothing was to do."""
     done = tx.execute(
         update(table)
-        .where(table.c.id == subscriber, table.c.state != SubscriberState.UNSUBSCRIBED)
-        .values(state=SubscriberState.UNSUBSCRIBED, changed=now)
+        .where(table.c.id == subscriber, table.c.state.not_in((SubscriberState.UNSUBSCRIBED, SubscriberState.ERASED)))
+        .values(state=SubscriberState.UNSUBSCRIBED, paused_until=None, changed=now)
     )
     return done.rowcount == 1
+
+
+def change(tx: Connection, subscriber: SubscriberId, now: datetime, **values: Any) -> None:
+    """Set columns of somebody's row; IntegrityError when a new mailbox is somebody else's."""
+    if address := values.pop("address", None):
+        values |= {"mailbox": address.mailbox, "mailbox_key": mailbox_key(address.mailbox), "typed": address.typed}
+    tx.execute(update(table).where(table.c.id == subscriber).values(**values, changed=now))
+
+
+def resume(tx: Connection, now: datetime) -> int:
+    """Make active again whose pause is over; returns how many."""
+    over = update(table).where(table.c.state == SubscriberState.PAUSED, table.c.paused_until <= now)
+    return tx.execute(over.values(state=SubscriberState.ACTIVE, paused_until=None, changed=now)).rowcount
+
+
+def erase(tx: Connection, subscriber: SubscriberId, now: datetime) -> None:
+    """Forget somebody: the evidence, and all of the row but its random number, to which the ledger refers."""
+    tx.execute(delete(consent_table).where(consent_table.c.subscriber_id == subscriber))
+    blank = {
+        "mailbox": "",
+        "mailbox_key": f"erased/{subscriber}",  # unique, and no address: it has no @
+        "typed": "",
+        "language": "",
+        "audience": PUBLIC,
+        "format": Format.HTML,
+        "admission": Admission.OPEN,
+        "paused_until": None,
+        "state": SubscriberState.ERASED,
+        "created": now,
+    }
+    change(tx, subscriber, now, **blank)
+
+
+def in_domain(tx: Connection, domain: str) -> tuple[SubscriberId, ...]:
+    """Whoever has an address of exactly this domain."""
+    theirs = table.c.mailbox_key.endswith(f"@{domain}", autoescape=True)
+    return tuple(SubscriberId(number) for number in tx.scalars(select(table.c.id).where(theirs)))
+
+
+def in_audiences(tx: Connection, admission: Admission) -> tuple[Subscriber, ...]:
+    """Whoever was let into an audience that way, in the order of their numbers."""
+    rows = tx.execute(select(table).where(table.c.admission == admission).order_by(table.c.id))
+    return tuple(as_subscriber(row) for row in rows)
 
 
 def count_by_state(tx: Connection) -> dict[SubscriberState, int]:
@@ -126,4 +194,6 @@ def as_subscriber(row: Row[Any]) -> Subscriber:
         state=SubscriberState(row.state),
         audience=row.audience,
         format=Format(row.format),
+        admission=Admission(row.admission),
+        paused_until=row.paused_until,
     )

@@ -15,6 +15,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -27,7 +28,16 @@ from sqlalchemy import (
     text,
 )
 
-from newsletter.model import DeliveryState, Format, MailingState, SubscriberState
+from newsletter.model import (
+    Admission,
+    DeliveryState,
+    Format,
+    MailingState,
+    Purpose,
+    SubscriberState,
+    Suppressed,
+    Wish,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -108,9 +118,12 @@ subscriber: Final = Table(
     Column("state", Text, nullable=False),
     Column("created", Utc, nullable=False),
     Column("changed", Utc, nullable=False),
+    Column("admission", Text, nullable=False, server_default=Admission.OPEN),
+    Column("paused_until", Utc),
     UniqueConstraint("mailbox_key"),
     one_of("format", Format),
     one_of("state", SubscriberState),
+    one_of("admission", Admission),
 )
 
 consent: Final = Table(
@@ -121,6 +134,75 @@ consent: Final = Table(
     Column("at", Utc, nullable=False),
     Column("how", Text, nullable=False),
     Column("note", Text, nullable=False),
+    Column("words", Text, nullable=False, server_default=""),
+    Column("form", Text, nullable=False, server_default=""),
+)
+
+# What forms asked for and nobody has looked at yet: the answer to a visitor depends on nothing that we know.
+signup: Final = Table(
+    "signup",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("wish", Text, nullable=False),
+    Column("mailbox", Text, nullable=False),
+    Column("typed", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("format", Text, nullable=False),
+    Column("audience", Text, nullable=False),
+    Column("how", Text, nullable=False),
+    Column("words", Text, nullable=False),
+    Column("form", Text, nullable=False),
+    Column("asked", Utc, nullable=False),
+    Column("held", Boolean, nullable=False),
+    one_of("wish", Wish),
+)
+
+# Rights that a mailed link or an open page gives. Of the token only its SHA-256 is here.
+granted: Final = Table(
+    "granted",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("purpose", Text, nullable=False),
+    Column("subscriber_id", ForeignKey("subscriber.id"), index=True),
+    Column("about", Text, nullable=False, index=True),
+    Column("facts", Text, nullable=False),  # JSON
+    Column("created", Utc, nullable=False),
+    Column("expires", Utc, nullable=False, index=True),
+    Column("used", Utc),
+    one_of("purpose", Purpose),
+)
+
+suppression: Final = Table(
+    "suppression",
+    metadata,
+    Column("key", Text, primary_key=True),  # the keyed hash of an address, or "@" and a domain
+    Column("reason", Text, nullable=False),
+    Column("since", Utc, nullable=False),
+    Column("shown", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    one_of("reason", Suppressed),
+)
+
+# Token buckets: how much of a limit is left, as of a moment. Keys hold hashes, never addresses.
+bucket: Final = Table(
+    "bucket",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("tokens", Float, nullable=False),
+    Column("at", Float, nullable=False),  # seconds since 1970: the upsert reckons with it on both databases
+    Column("full_at", Float, nullable=False, index=True),  # from then on the row says nothing
+)
+
+# An organisation's own portal, by the SHA-256 of its token.
+portal: Final = Table(
+    "portal",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("scopes", Text, nullable=False),  # comma-separated
+    Column("created", Utc, nullable=False),
+    Column("revoked", Utc),
+    UniqueConstraint("name"),
 )
 
 
@@ -260,8 +342,10 @@ notice: Final = Table(
     metadata,
     Column("key", Text, primary_key=True),
     Column("recipient", Text, nullable=False),
-    Column("subject", Text, nullable=False),
-    Column("text", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("facts", Text, nullable=False),  # JSON
+    Column("nonce", Text, nullable=False),
     Column("created", Utc, nullable=False),
     Column("expires", Utc, nullable=False),
     Column("state", Text, nullable=False),

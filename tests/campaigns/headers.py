@@ -43,7 +43,7 @@ from newsletter.deliver import headers
 from newsletter.deliver.letters import address_letter
 from newsletter.deliver.message import compile_notice, compile_variant
 from newsletter.keys import message_id, unsubscribe_token
-from newsletter.model import Address, Notice, Variant
+from newsletter.model import Address, NoticeText, Variant
 from tests.support.ledger import KEYS, person
 from tests.support.samples import sample_publication, sample_report
 
@@ -200,10 +200,10 @@ def a_notice(chance: random.Random) -> Case:
     publication = hostile_publication(chance)
     recipient = chance.choice(("reader@example.org", hostile_address(chance)))
     words = hostile(chance).encode("utf-8", "replace").decode()
-    notice = Notice(key="k", recipient=recipient, subject=hostile(chance), text=words, created=DATE, expires=DATE)
+    notice = NoticeText(hostile(chance), words)
     return Case(
         kind="notice",
-        make=lambda: compile_notice(notice, publication, date=DATE, message_id=ID),
+        make=lambda: compile_notice(notice, publication, recipient=recipient, date=DATE, message_id=ID),
         names=("To", "Message-ID", "From", "Reply-To", "Subject", "Date", "Auto-Submitted", "MIME-Version",
                "Content-Type", "Content-Transfer-Encoding"),
         mailboxes={"To": (recipient, ""), **_from_us(publication)},

@@ -91,7 +91,7 @@ def moments(start: datetime, end: datetime, chance: random.Random) -> Iterator[t
 def tick(app: App, chance: random.Random) -> None:
     """One round of everything, in the order of a scheduler; what another process is doing is no fault."""
     duties = Duties(app, Event())
-    for step in (duties.remind, duties.distribute, duties.retry):
+    for step in (duties.remind, duties.distribute, duties.retry, duties.post):
         if chance.random() < 0.02:
             return  # killed here
         try:

@@ -6,8 +6,7 @@ import csv
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TextIO
 
-from newsletter.errors import ContentError, LinkError, UsageError
-from newsletter.keys import read_unsubscribe_token
+from newsletter.errors import ContentError, UsageError
 from newsletter.model import (
     PUBLIC,
     Consent,
@@ -121,28 +120,6 @@ def everybody(app: App) -> Iterator[Subscriber]:
     """Every subscriber in the order of their ids."""
     with app.store.read() as tx:
         yield from subscribers.iterate(tx)
-
-
-def leave(token: str, app: App) -> Subscriber:
-    """Unsubscribe whom the token names; saying it twice is fine.
-
-    Raises:
-        LinkError: we did not make that token, or nobody has that number any more.
-    """
-    person = look_up(token, app)
-    with app.store.begin() as tx:
-        subscribers.unsubscribe(tx, person.id, app.clock())
-    return person
-
-
-def look_up(token: str, app: App) -> Subscriber:
-    """Whom the token names; changes nothing. Raises LinkError as ``leave``."""
-    number = read_unsubscribe_token(app.keys, token)
-    with app.store.read() as tx:
-        person = subscribers.get(tx, number)
-    if person is None:
-        raise LinkError("this link belongs to nobody any more")
-    return person
 
 
 def _read(file: TextIO, app: App) -> tuple[list[Row], list[Problem]]:

@@ -1,0 +1,66 @@
+"""Token buckets that survive a restart and hold over every process: one row and one statement for each take.
+
+A bucket holds at most ``size`` tokens and gains ``size`` in ``seconds``; who finds less than one in it has to wait.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, func, select
+
+from newsletter.store.rows import insert
+from newsletter.store.tables import POSTGRESQL
+from newsletter.store.tables import bucket as table
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most ``size`` at once, and in the long run ``size`` in every ``seconds``."""
+
+    size: float
+    seconds: float
+
+
+def take(tx: Connection, key: str, limit: Limit, now: datetime) -> float:
+    """Take one token; 0.0 when there was one, else the seconds until there is, and then nothing is taken.
+
+    Two that take at once never get the same token: the row is locked by the statement (PostgreSQL), or the database
+    (SQLite).
+    """
+    at = now.timestamp()
+    rate = limit.size / limit.seconds
+    row = insert(tx, table).values(key=key, tokens=limit.size - 1, at=at, full_at=at + 1 / rate)
+    # A clock that was set back gives nothing and takes nothing.
+    passed = _greatest(tx, at - table.c.at, 0.0)
+    full = _least(tx, table.c.tokens + passed * rate, limit.size)
+    left = full - 1
+    done = row.on_conflict_do_update(
+        index_elements=["key"],
+        set_={"tokens": left, "at": _greatest(tx, table.c.at, at), "full_at": at + (limit.size - left) / rate},
+        where=full >= 1,
+    )
+    if tx.execute(done).rowcount == 1:
+        return 0.0
+    tokens, since = tx.execute(select(table.c.tokens, table.c.at).where(table.c.key == key)).one()
+    wait: float = (1 - tokens) / rate - max(0.0, at - since)
+    return max(1.0, wait)
+
+
+def forget(tx: Connection, now: datetime) -> int:
+    """Delete the buckets that are full again; returns how many."""
+    return tx.execute(delete(table).where(table.c.full_at <= now.timestamp())).rowcount
+
+
+def _greatest(tx: Connection, one: Any, other: Any) -> Any:
+    return func.greatest(one, other) if tx.dialect.name == POSTGRESQL else func.max(one, other)
+
+
+def _least(tx: Connection, one: Any, other: Any) -> Any:
+    return func.least(one, other) if tx.dialect.name == POSTGRESQL else func.min(one, other)

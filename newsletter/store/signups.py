@@ -1,0 +1,96 @@
+"""What forms asked for, in the order in which it came, until somebody looks at it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import delete, func, select, update
+
+from newsletter.model import Address, Format, Language, Signup, Wish
+from newsletter.store.rows import insert
+from newsletter.store.subscribers import mailbox_key
+from newsletter.store.tables import signup as table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from sqlalchemy import Connection, Row
+
+BATCH: Final = 100
+
+
+def add(tx: Connection, signup: Signup) -> None:
+    """Keep one."""
+    tx.execute(
+        insert(tx, table).values(
+            wish=signup.wish,
+            mailbox=signup.address.mailbox,
+            typed=signup.address.typed,
+            language=signup.language,
+            format=signup.format,
+            audience=signup.audience,
+            how=signup.how,
+            words=signup.words,
+            form=signup.form,
+            asked=signup.asked,
+            held=signup.held,
+        )
+    )
+
+
+def waiting(tx: Connection, *, after: int = 0, limit: int = BATCH) -> list[tuple[int, Signup]]:
+    """At most ``limit`` that are not held, with their numbers, oldest first, those behind ``after``."""
+    wanted = select(table).where(table.c.held.is_(False), table.c.id > after).order_by(table.c.id).limit(limit)
+    return [(row.id, _as_signup(row)) for row in tx.execute(wanted)]
+
+
+def done(tx: Connection, numbers: Iterable[int]) -> None:
+    """Take these out."""
+    tx.execute(delete(table).where(table.c.id.in_(list(numbers))))
+
+
+def count(tx: Connection, *, held: bool) -> int:
+    """How many wait, or are held."""
+    return tx.scalar(select(func.count()).select_from(table).where(table.c.held.is_(held))) or 0
+
+
+def first_held(tx: Connection) -> datetime | None:
+    """When the oldest of those held was asked for."""
+    row = tx.execute(select(table.c.asked).where(table.c.held.is_(True)).order_by(table.c.asked).limit(1)).first()
+    return row.asked if row else None
+
+
+def let_go(tx: Connection) -> int:
+    """Hold nothing any more; returns how many."""
+    return tx.execute(update(table).where(table.c.held.is_(True)).values(held=False)).rowcount
+
+
+def drop_held(tx: Connection) -> int:
+    """Throw away what is held; returns how many."""
+    return tx.execute(delete(table).where(table.c.held.is_(True))).rowcount
+
+
+def forget(tx: Connection, before: datetime) -> int:
+    """Delete what was asked for before that moment; returns how many."""
+    return tx.execute(delete(table).where(table.c.asked <= before)).rowcount
+
+
+def forget_mailbox(tx: Connection, mailbox: str) -> None:
+    """Delete what was asked for this mailbox."""
+    tx.execute(delete(table).where(func.lower(table.c.mailbox) == mailbox_key(mailbox)))
+
+
+def _as_signup(row: Row[Any]) -> Signup:
+    return Signup(
+        address=Address(row.mailbox, row.typed),
+        wish=Wish(row.wish),
+        language=Language(row.language),
+        asked=row.asked,
+        format=Format(row.format),
+        audience=row.audience,
+        how=row.how,
+        words=row.words,
+        form=row.form,
+        held=row.held,
+    )

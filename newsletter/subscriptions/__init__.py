@@ -1,0 +1,64 @@
+"""People join, confirm, choose, leave and are forgotten: the rules, without HTTP and without a command line.
+
+- ``intake``    what a form asked for is kept, and decided later: confirmation, reminder, silence
+- ``links``     rights that a mailed link gives: random, single use, hashed at rest, over in time
+- ``joining``   confirm, be invited
+- ``choosing``  preferences: language, format, audience, pause, another address, what we hold
+- ``leaving``   unsubscribe, undo, bounce, erase, suppress
+- ``people``    what operators do: add, list, import and export
+- ``tending``   what time does: pauses end, audiences end, what is over is forgotten
+"""
+
+from __future__ import annotations
+
+from newsletter.subscriptions.choosing import (
+    Preferences,
+    allowed_audiences,
+    ask_to_move,
+    confirm_move,
+    held_about,
+    open_session,
+    pause,
+    resume,
+    save,
+    session_holder,
+)
+from newsletter.subscriptions.intake import Asked, ask
+from newsletter.subscriptions.joining import confirm, invite
+from newsletter.subscriptions.leaving import Left, bounced, erase, erase_address, leave, leave_by_token, suppress, undo
+from newsletter.subscriptions.leaving import look_up as look_up
+from newsletter.subscriptions.links import look
+from newsletter.subscriptions.people import add, everybody, export_csv, import_csv
+from newsletter.subscriptions.tending import tend
+
+__all__ = [
+    "Asked",
+    "Left",
+    "Preferences",
+    "add",
+    "allowed_audiences",
+    "ask",
+    "ask_to_move",
+    "bounced",
+    "confirm",
+    "confirm_move",
+    "erase",
+    "erase_address",
+    "everybody",
+    "export_csv",
+    "held_about",
+    "import_csv",
+    "invite",
+    "leave",
+    "leave_by_token",
+    "look",
+    "look_up",
+    "open_session",
+    "pause",
+    "resume",
+    "save",
+    "session_holder",
+    "suppress",
+    "tend",
+    "undo",
+]

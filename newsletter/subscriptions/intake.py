@@ -1,0 +1,196 @@
+"""What a form asks for is kept at the door and decided later, so that the answer cannot tell what we know.
+
+``ask`` does the same work for every address: it looks neither at subscribers nor at suppressions. ``tend`` (every few
+seconds, in one process at a time) turns what waits into a confirmation, a reminder that one is subscribed already, a
+link to one's preferences, or nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from newsletter.errors import TooManyError
+from newsletter.keys import address_hash, network_hash
+from newsletter.model import PUBLIC, Format, Notice, Purpose, Signup, SubscriberState, Suppressed, Wish
+from newsletter.render.notices import facts_of
+from newsletter.store import buckets, notices, signups, subscribers
+from newsletter.store.buckets import Limit
+from newsletter.subscriptions import suppressing
+from newsletter.subscriptions.links import post_link
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from newsletter.app import App
+    from newsletter.model import Address, Language, Subscriber
+
+log = structlog.get_logger(__name__)
+
+HOUR: Final = 3_600
+DAY: Final = 86_400
+# One confirmation a day, three a month, then silence (references/web.md section 4); the link to one's preferences may
+# be lost and asked for again, but cannot be used to annoy somebody either.
+MAIL_LIMITS: Final = {
+    Wish.JOIN: (Limit(1, DAY), Limit(3, 30 * DAY)),
+    Wish.PREFERENCES: (Limit(3, DAY), Limit(10, 30 * DAY)),
+}
+MAX_WAITING: Final = 100_000  # rows; more than this is no list's success
+HELD_FOR: Final = timedelta(days=7)
+ALARM_LIFE: Final = timedelta(days=2)
+REACHABLE: Final = frozenset({SubscriberState.ACTIVE, SubscriberState.PAUSED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What somebody asks for; ``words`` is the sentence of consent that they saw, ``form`` the version of the form."""
+
+    address: Address
+    wish: Wish
+    language: Language
+    format: Format = Format.HTML
+    audience: str = PUBLIC
+    how: str = "form"
+    words: str = ""
+    form: str = ""
+
+
+def ask(asked: Asked, app: App, *, network: str) -> None:
+    """Keep it. ``network`` is where it came from (an IPv4 address, an IPv6 /64, a portal's name).
+
+    Raises:
+        TooManyError: too many came from this network, or wait already.
+    """
+    rules = app.settings.subscribers
+    now = app.clock()
+    with app.store.begin() as tx:
+        key = f"ask/{network_hash(app.keys, network)}"
+        if wait := buckets.take(tx, key, Limit(rules.per_network_hour, HOUR), now):
+            raise TooManyError("too many requests came from your network", seconds=round(wait))
+        if signups.count(tx, held=False) >= MAX_WAITING:
+            raise TooManyError("too many requests wait already", seconds=HOUR)
+        held = buckets.take(tx, "ask/all", Limit(rules.surge_hour, HOUR), now) > 0
+        signups.add(
+            tx,
+            Signup(
+                address=asked.address,
+                wish=asked.wish,
+                language=asked.language,
+                asked=now,
+                format=asked.format,
+                audience=asked.audience,
+                how=asked.how,
+                words=asked.words,
+                form=asked.form,
+                held=held,
+            ),
+        )
+
+
+def decide_all(app: App) -> int:
+    """Decide what waits, oldest first; what its domain's limit keeps back waits on. Returns how many were decided."""
+    done = after = 0
+    full: set[str] = set()
+    while True:
+        with app.store.begin() as tx:
+            batch = signups.waiting(tx, after=after)
+            decided = [number for number, signup in batch if _decide(tx, signup, full, app)]
+            signups.done(tx, decided)
+        if not batch:
+            return done
+        done += len(decided)
+        after = batch[-1][0]
+
+
+def alarm(app: App) -> None:
+    """Tell the operators, once for each surge, that sign-ups are held."""
+    now = app.clock()
+    with app.store.begin() as tx:
+        first = signups.first_held(tx)
+        if first is None:
+            return
+        count = signups.count(tx, held=True)
+        for editor in app.settings.editors.addresses:
+            notices.post(
+                tx,
+                Notice(
+                    key=f"surge/{first.isoformat()}/{editor}",
+                    recipient=editor,
+                    kind="alarm-surge",
+                    language=app.publication.first_language,
+                    created=now,
+                    expires=now + ALARM_LIFE,
+                    facts=facts_of({"count": count, "at": app.local(first), "days": HELD_FOR.days}),
+                ),
+            )
+    log.warning("sign-ups are held", count=count)
+
+
+def _decide(tx: Connection, signup: Signup, full: set[str], app: App) -> bool:
+    """One sign-up; False when it has to wait on."""
+    now = app.clock()
+    if now - signup.asked > HELD_FOR or signup.address.domain in app.settings.subscribers.refused_domains:
+        return True
+    reason = suppressing.reason(tx, signup.address, app)
+    if reason not in (None, Suppressed.ERASED):
+        return True
+    person = subscribers.find(tx, signup.address.mailbox)
+    if signup.wish is Wish.PREFERENCES and person is None:
+        return True
+    if signup.address.domain in full:
+        return False
+    hashed = address_hash(app.keys, signup.address.mailbox)
+    domain = f"domain/{signup.address.domain}"
+    if buckets.take(tx, domain, Limit(app.settings.subscribers.per_domain_hour, HOUR), now):
+        full.add(signup.address.domain)
+        return False
+    limits = MAIL_LIMITS[signup.wish]
+    if all(not buckets.take(tx, f"{signup.wish}/{n}/{hashed}", limit, now) for n, limit in enumerate(limits)):
+        _write(tx, signup, person, hashed, app)
+    return True
+
+
+def _write(tx: Connection, signup: Signup, person: Subscriber | None, hashed: str, app: App) -> None:
+    if person and (signup.wish is Wish.PREFERENCES or person.state in REACHABLE):
+        post_link(
+            tx,
+            app,
+            "preferences" if signup.wish is Wish.PREFERENCES else "already-subscribed",
+            Purpose.PREFERENCES,
+            recipient=person.address.mailbox,
+            language=person.language,
+            facts={},
+            subscriber=person.id,
+        )
+        return
+    post_link(
+        tx,
+        app,
+        "confirm",
+        Purpose.CONFIRM,
+        recipient=signup.address.mailbox,
+        language=signup.language,
+        facts={},
+        about=hashed,
+        grant_facts=confirmation(signup, app.clock()),
+    )
+
+
+def confirmation(signup: Signup, now: datetime) -> dict[str, str]:
+    """What confirming needs to know."""
+    return {
+        "mailbox": signup.address.mailbox,
+        "typed": signup.address.typed,
+        "language": signup.language,
+        "format": signup.format,
+        "audience": signup.audience,
+        "how": signup.how,
+        "words": signup.words,
+        "form": signup.form,
+        "asked": (signup.asked or now).isoformat(),
+    }

@@ -1,0 +1,177 @@
+"""Confirm a sign-up by the mailed link, and be invited to an audience."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from newsletter.errors import LinkError, UsageError
+from newsletter.model import (
+    PUBLIC,
+    Address,
+    Admission,
+    Consent,
+    Format,
+    Language,
+    Notice,
+    Purpose,
+    Subscriber,
+    SubscriberId,
+    SubscriberState,
+    Suppressed,
+)
+from newsletter.render.notices import facts_of
+from newsletter.store import grants, mailings, notices, subscribers, suppressions
+from newsletter.subscriptions import suppressing
+from newsletter.subscriptions.links import LIVES, find, post_link
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from newsletter.app import App
+    from newsletter.model import Grant
+
+WELCOME_LIFE: Final = LIVES[Purpose.CONFIRM]
+INVITED: Final = "invited by an operator"
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Who confirmed; ``now`` is False when it was said before and changed nothing."""
+
+    subscriber: Subscriber
+    now: bool
+
+
+def confirm(token: str, app: App) -> Joined:
+    """Put on the list whoever holds the link of a confirmation; saying it twice is fine.
+
+    Raises:
+        LinkError: the link is not ours, or over; or it was used, and its owner has left since.
+    """
+    now = app.clock()
+    with app.store.begin() as tx:
+        grant = find(tx, token, now, Purpose.CONFIRM)
+        address = Address(grant.facts["mailbox"], grant.facts["typed"])
+        known = subscribers.find(tx, address.mailbox)
+        if not grants.use(tx, grant.digest, now):
+            if known and known.state in (SubscriberState.ACTIVE, SubscriberState.PAUSED):
+                return Joined(known, now=False)
+            raise LinkError("this link was used already", spent=True)
+        if suppressing.reason(tx, address, app) not in (None, Suppressed.ERASED):
+            raise LinkError("nothing is sent to this address", spent=True)
+        suppressions.lift(tx, suppressing.address_key(address, app), (Suppressed.ERASED,))
+        person = _enter(tx, grant, address, known, app)
+        notices.post(
+            tx,
+            Notice(
+                key=f"welcome/{grant.digest}",
+                recipient=person.address.mailbox,
+                kind="welcome",
+                language=person.language,
+                created=now,
+                expires=now + WELCOME_LIFE,
+                facts=facts_of({"month": latest_month(tx)}),
+            ),
+        )
+    return Joined(person, now=True)
+
+
+def invite(address: Address, audience: str, language: Language, app: App) -> None:
+    """Mail somebody an invitation to an audience; with its link they join it, or move to it.
+
+    Raises:
+        UsageError: there is no such audience, or nothing may be sent to this address.
+    """
+    if audience not in app.audiences:
+        raise UsageError(f"there is no audience {audience!r}; the settings have {', '.join(app.audiences) or 'none'}")
+    now = app.clock()
+    with app.store.begin() as tx:
+        if why := suppressing.reason(tx, address, app):
+            raise UsageError(f"nothing is sent to this address ({why})")
+        facts = {
+            "mailbox": address.mailbox,
+            "typed": address.typed,
+            "language": language,
+            "format": Format.HTML,
+            "audience": audience,
+            "how": INVITED,
+            "words": "",
+            "form": "",
+            "asked": now.isoformat(),
+            "invited": True,
+        }
+        title = app.audiences[audience].title
+        post_link(
+            tx,
+            app,
+            "invitation",
+            Purpose.CONFIRM,
+            recipient=address.mailbox,
+            language=language,
+            facts={"audience": title.get(language) or audience},
+            about=suppressing.address_key(address, app),
+            grant_facts=facts,
+        )
+
+
+def admission_to(audience: str, address: Address, app: App, *, invited: bool = False) -> Admission | None:
+    """What lets this address into an audience; None when nothing does."""
+    if audience == PUBLIC:
+        return Admission.OPEN
+    rule = app.audiences.get(audience)
+    if rule is None:
+        return None
+    if rule.covers(address.domain):
+        return Admission.DOMAIN
+    return Admission.INVITATION if invited else None
+
+
+def latest_month(tx: Connection) -> str:
+    """The month of the newest report in the archive; empty when there is none yet."""
+    months = [mailing.month for mailing in mailings.every(tx) if mailing.released]
+    return str(max(months)) if months else ""
+
+
+def _enter(tx: Connection, grant: Grant, address: Address, known: Subscriber | None, app: App) -> Subscriber:
+    facts, now = grant.facts, app.clock()
+    audience, admission = (
+        facts["audience"],
+        admission_to(facts["audience"], address, app, invited=bool(facts.get("invited"))),
+    )
+    if admission is None:  # the settings changed since: the public edition is for everybody
+        audience, admission = PUBLIC, Admission.OPEN
+    asked = datetime.fromisoformat(facts["asked"])
+    evidence = Consent(
+        at=now,
+        how=f"confirmed by mailed link ({facts['how']})",
+        note=f"asked for at {asked:%Y-%m-%d %H:%M} UTC",
+        words=facts["words"],
+        form=facts["form"],
+    )
+    person = Subscriber(
+        id=known.id if known else SubscriberId(app.chance.getrandbits(63)),
+        address=address,
+        language=Language(facts["language"]),
+        audience=audience,
+        format=Format(facts["format"]),
+        admission=admission,
+    )
+    if known is None:
+        subscribers.add(tx, person, evidence)
+        return person
+    subscribers.record_consent(tx, known.id, evidence)
+    subscribers.change(
+        tx,
+        known.id,
+        now,
+        address=address,
+        language=person.language,
+        audience=person.audience,
+        format=person.format,
+        admission=person.admission,
+        state=SubscriberState.ACTIVE,
+        paused_until=None,
+    )
+    return person

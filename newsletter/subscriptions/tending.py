@@ -1,0 +1,52 @@
+"""What time does: sign-ups are decided, pauses and audiences end, and what is over is forgotten."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from newsletter.model import PUBLIC, Admission
+from newsletter.store import buckets, grants, notices, signups, subscribers
+from newsletter.subscriptions import intake
+from newsletter.subscriptions.links import KEPT_AFTER
+
+if TYPE_CHECKING:
+    from newsletter.app import App
+
+LOCK: Final = "signups"
+NOTICES_KEPT: Final = timedelta(days=400)  # the keys of reminders keep them from coming twice
+
+
+def tend(app: App) -> int:
+    """Do all of it; returns how many sign-ups were decided. BusyError when another process is at it."""
+    with app.store.lock(LOCK):
+        decided = intake.decide_all(app)
+        intake.alarm(app)
+        _end_audiences(app)
+        _forget(app)
+    return decided
+
+
+def _end_audiences(app: App) -> None:
+    """Whose domain does not open their audience any more reads what is public."""
+    with app.store.read() as tx:
+        people = subscribers.in_audiences(tx, Admission.DOMAIN)
+    gone = [
+        person
+        for person in people
+        if (rule := app.audiences.get(person.audience)) is None or not rule.covers(person.address.domain)
+    ]
+    if gone:
+        with app.store.begin() as tx:
+            for person in gone:
+                subscribers.change(tx, person.id, app.clock(), audience=PUBLIC, admission=Admission.OPEN)
+
+
+def _forget(app: App) -> None:
+    now = app.clock()
+    with app.store.begin() as tx:
+        subscribers.resume(tx, now)
+        grants.forget(tx, now - KEPT_AFTER)
+        signups.forget(tx, now - intake.HELD_FOR)
+        buckets.forget(tx, now)
+        notices.forget(tx, now - NOTICES_KEPT)
