@@ -127,11 +127,17 @@ class Archive:
 
 @dataclass(frozen=True, slots=True)
 class Web:
-    """Where ``serve`` listens, and the proxies (addresses or networks) that are believed who the visitor is."""
+    """Where ``serve`` listens, and the proxies (addresses or networks) that are believed who the visitor is.
+
+    ``allowed_hosts`` are names that it answers to besides that of ``publication.base_url``; ``hsts_days`` is how long
+    browsers remember to come by https alone, where the base address is https.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8000
     trusted_proxies: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
+    hsts_days: int = 365
 
 
 @dataclass(frozen=True, slots=True)

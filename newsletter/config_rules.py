@@ -41,6 +41,7 @@ MIN_GRADE, MAX_GRADE = 3, 30
 MIN_RATE: Final = 0.0001  # a letter in three hours
 
 DOMAIN: Final = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*", re.ASCII)
+HOST: Final = re.compile(r"(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\]", re.ASCII)
 AUDIENCE: Final = re.compile(r"[a-z][a-z0-9-]{0,39}", re.ASCII)
 
 LIMITS: Final = {
@@ -58,6 +59,7 @@ LIMITS: Final = {
     "relay.port": (1, 65535),
     "relay.timeout_seconds": (1, 600),
     "web.port": (0, 65535),
+    "web.hsts_days": (0, 730),
     "subscribers.min_fill_seconds": (0, 60),
     "subscribers.per_network_hour": (1, 1_000_000),
     "subscribers.per_domain_hour": (1, 1_000_000),
@@ -420,3 +422,6 @@ def _wrong_proxies(settings: Settings) -> Iterator[tuple[str, str]]:
             ip_network(proxy)
         except ValueError:
             yield f"web.trusted_proxies.{position}", f"{proxy!r} is no address or network; write it like 10.0.0.0/24"
+    for position, name in enumerate(settings.web.allowed_hosts):
+        if not HOST.fullmatch(name):
+            yield f"web.allowed_hosts.{position}", f"{name!r} is no host; write it like app.internal, or *.example.org"

@@ -21,8 +21,10 @@ from starlette.routing import Route
 from structlog.testing import capture_logs
 
 from newsletter.errors import LinkError, StoreError
+from newsletter.keys import GRANT_LENGTH
 from newsletter.model import TOKEN_LENGTH, Address, Language, Subscriber, SubscriberId, SubscriberState
 from newsletter.render.environment import Templates
+from newsletter.subscriptions import Left
 from newsletter.web.app import build
 from newsletter.web.archive import MAX_FILE_BYTES
 from newsletter.web.pages import Pages
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 ADA, BASILE = "A" * TOKEN_LENGTH, "B" * TOKEN_LENGTH
 UNKNOWN = "x" * TOKEN_LENGTH
+UNDO = "U" * GRANT_LENGTH
 ONE_CLICK = b"List-Unsubscribe=One-Click"
 MULTIPART = b"--frontier\r\nContent-Disposition: form-data; name=List-Unsubscribe\r\n\r\nOne-Click\r\n--frontier--\r\n"
 
@@ -67,12 +70,12 @@ class Readers:
             raise LinkError("not ours")
         return self.people[token]
 
-    def leave(self, token: str) -> Subscriber:
-        """Unsubscribe."""
+    def leave(self, token: str) -> Left:
+        """Unsubscribe; who leaves gets an undo."""
         found = self.look_up(token)
         self.calls.append("leave")
         self.people[token] = replace(found, state=SubscriberState.UNSUBSCRIBED)
-        return found
+        return Left(found, "" if found.state is SubscriberState.UNSUBSCRIBED else UNDO)
 
     def state(self, token: str) -> SubscriberState:
         """Where the person stands."""

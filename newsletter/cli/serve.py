@@ -1,9 +1,10 @@
-"""``newsletter serve``: archive, unsubscribe page and scheduler in one process."""
+"""``newsletter serve``: archive, the pages of subscribers and scheduler in one process."""
 
 from __future__ import annotations
 
 from threading import Event, Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 import click
 
@@ -20,19 +21,22 @@ if TYPE_CHECKING:
     from newsletter.web.pages import Pages
 
 
+LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
+
+
 @click.command(
-    short_help="Serve the archive and the unsubscribe page, and run the scheduler.",
+    short_help="Serve the archive and the pages of subscribers, and run the scheduler.",
     epilog="Example: newsletter serve --no-scheduler",
 )
 @click.option("--no-scheduler", is_flag=True, help="Only serve; something else runs scheduler.py.")
 def serve(*, no_scheduler: bool) -> None:
-    """Serve the archive and the unsubscribe page, and run the scheduler, until SIGTERM or Ctrl-C."""
+    """Serve the archive and the pages of subscribers, and run the scheduler, until SIGTERM or Ctrl-C."""
     from newsletter import jobs  # noqa: PLC0415
     from newsletter.web.app import listen, server  # noqa: PLC0415
 
     with opened_app() as app:
         web = app.settings.web
-        serving = server(web_app(app), host=web.host, port=web.port)
+        serving = server(web_app(app), host=web.host, port=web.port, trusted_proxies=web.trusted_proxies)
         listener = listen(web.host, web.port)
         stop = Event()
         jobs.stop_on_signals(stop)  # uvicorn puts its own handlers above, and raises the signal again at its end
@@ -75,13 +79,32 @@ def _keep_time(app: App, stop: Event, serving: uvicorn.Server) -> None:
 def web_app(app: App, more: Callable[[Pages], Sequence[BaseRoute]] = lambda _: ()) -> Starlette:
     """The web application of a site; ``more`` makes further routes out of its pages."""
     from newsletter import subscriptions  # noqa: PLC0415
+    from newsletter.subscriptions.limits import LEAVE  # noqa: PLC0415
+    from newsletter.web import people  # noqa: PLC0415
     from newsletter.web.app import build  # noqa: PLC0415
     from newsletter.web.pages import Pages  # noqa: PLC0415
+    from newsletter.web.reception import Reception  # noqa: PLC0415
     from newsletter.web.unsubscribe import Leaving  # noqa: PLC0415
 
     pages = Pages(app.publication, app.templates)
+    reception = Reception(app, pages)
     leaving = Leaving(
         look_up=lambda token: subscriptions.look_up(token, app),
-        leave=lambda token: subscriptions.leave_by_token(token, app).subscriber,
+        leave=lambda token: subscriptions.leave_by_token(token, app),
+        admit=lambda request: reception.admit(LEAVE, request),
     )
-    return build(app.settings.archive_folder, leaving=leaving, pages=pages, routes=more(pages))
+    return build(
+        app.settings.archive_folder,
+        leaving=leaving,
+        pages=pages,
+        routes=[*people.routes(reception), *more(pages)],
+        allowed_hosts=allowed_hosts(app),
+        hsts_days=app.settings.web.hsts_days,
+    )
+
+
+def allowed_hosts(app: App) -> tuple[str, ...]:
+    """The names that the site answers to: its own, where it listens, this machine's, and what the settings add."""
+    web, own = app.settings.web, urlsplit(app.publication.base_url).hostname or ""
+    own = f"[{own}]" if ":" in own else own
+    return tuple(dict.fromkeys((own, web.host, *LOOPBACK, *web.allowed_hosts)))

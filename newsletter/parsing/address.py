@@ -18,7 +18,7 @@ _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 
 # Python's codec is IDNA 2003, which maps these to other names than today's IDNA 2008 (RFC 5894 7.2): mail would go
 # to somebody else, so such a domain must be typed in its xn-- form.
-_DEVIATIONS: Final = frozenset("ßς\u200c\u200d")
+DEVIATIONS: Final = frozenset("ßς\u200c\u200d")
 
 
 def parse_address(typed: str) -> Address:
@@ -48,7 +48,7 @@ def parse_address(typed: str) -> Address:
 def _ascii_domain(domain: str, typed: str) -> str:
     if len(domain) > MAX_DOMAIN:
         raise ValueError(f"{_shown(typed)}: what follows the @ is longer than {MAX_DOMAIN} characters")
-    if _DEVIATIONS & set(domain):
+    if DEVIATIONS & set(domain):
         raise ValueError(f"{_shown(typed)}: please write what follows the @ in its ASCII form, which begins with xn--")
     try:
         labels = domain.lower().encode("idna").decode("ascii").lower().split(".")

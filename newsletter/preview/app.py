@@ -100,7 +100,7 @@ def build(
             *(Route(f"{base}/{name}/{{address:path}}", frame) for name, frame in desk.frames().items()),
         ],
         middleware=[
-            Middleware(Shield, answer=desk.error),
+            Middleware(Shield, answer=lambda error, _path: desk.error(error)),
             # A name of somebody else's that leads here (DNS rebinding) is not answered.
             Middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS), www_redirect=False),
         ],

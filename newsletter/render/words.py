@@ -154,6 +154,10 @@ class Words:
         """The name of another language: French."""
         return Locale.parse(language).get_display_name(self.locale) or language
 
+    def own_name(self, language: Language) -> str:
+        """What speakers of a language call it, as it stands alone: Français."""
+        return words(language).sentence(words(language).language_name(language))
+
     def sentence(self, text: str) -> str:
         """The text with its first letter as a capital, and nothing else changed."""
         return text[:1].upper() + text[1:]

@@ -5,6 +5,7 @@
 - ``joining``   confirm, be invited
 - ``choosing``  preferences: language, format, audience, pause, another address, what we hold
 - ``leaving``   unsubscribe, undo, bounce, erase, suppress
+- ``limits``    how often one network may press buttons
 - ``people``    what operators do: add, list, import and export
 - ``tending``   what time does: pauses end, audiences end, what is over is forgotten
 """
@@ -15,19 +16,24 @@ from newsletter.subscriptions.choosing import (
     Preferences,
     allowed_audiences,
     ask_to_move,
+    close_session,
     confirm_move,
+    export,
     held_about,
+    mail_export,
     open_session,
     pause,
     resume,
     save,
     session_holder,
+    waiting_move,
 )
 from newsletter.subscriptions.intake import Asked, ask
 from newsletter.subscriptions.joining import confirm, invite
 from newsletter.subscriptions.leaving import Left, bounced, erase, erase_address, leave, leave_by_token, suppress, undo
 from newsletter.subscriptions.leaving import look_up as look_up
-from newsletter.subscriptions.links import look
+from newsletter.subscriptions.limits import admit
+from newsletter.subscriptions.links import look, reader_of
 from newsletter.subscriptions.people import add, everybody, export_csv, import_csv
 from newsletter.subscriptions.tending import tend
 
@@ -36,15 +42,18 @@ __all__ = [
     "Left",
     "Preferences",
     "add",
+    "admit",
     "allowed_audiences",
     "ask",
     "ask_to_move",
     "bounced",
+    "close_session",
     "confirm",
     "confirm_move",
     "erase",
     "erase_address",
     "everybody",
+    "export",
     "export_csv",
     "held_about",
     "import_csv",
@@ -53,12 +62,15 @@ __all__ = [
     "leave_by_token",
     "look",
     "look_up",
+    "mail_export",
     "open_session",
     "pause",
+    "reader_of",
     "resume",
     "save",
     "session_holder",
     "suppress",
     "tend",
     "undo",
+    "waiting_move",
 ]

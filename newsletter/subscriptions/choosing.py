@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 MAX_PAUSE_MONTHS: Final = 6
 MOVES: Final = Limit(3, DAY)
+EXPORTS: Final = Limit(3, DAY)
 GONE: Final = "these preferences belong to nobody any more"
 
 
@@ -253,6 +254,28 @@ def held_about(person: Subscriber, app: App) -> dict[str, Any]:
             for record in records
         ],
     }
+
+
+def mail_export(person: Subscriber, app: App) -> None:
+    """Mail somebody a link to everything that we hold about them. TooManyError for the fourth on one day."""
+    now = app.clock()
+    with app.store.begin() as tx:
+        person = _present(tx, person.id)
+        if wait := buckets.take(tx, f"export/{person.id}", EXPORTS, now):
+            raise TooManyError("the link was asked for too often today", seconds=round(wait))
+        post_link(tx, app, "export-ready", Purpose.EXPORT, recipient=person.address.mailbox,
+                  language=person.language, facts={}, subscriber=person.id)  # fmt: skip
+
+
+def export(token: str, app: App) -> dict[str, Any]:
+    """Use up the mailed link to what we hold. LinkError when it is not ours, over, or was used."""
+    now = app.clock()
+    with app.store.begin() as tx:
+        grant = find(tx, token, now, Purpose.EXPORT)
+        person = _present(tx, grant.subscriber)
+        if not grants.use(tx, grant.digest, now):
+            raise LinkError("this link was used already", spent=True)
+    return held_about(person, app)
 
 
 def _present(tx: Connection, number: Any) -> Subscriber:

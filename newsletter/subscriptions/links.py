@@ -10,7 +10,7 @@ from newsletter.errors import LinkError
 from newsletter.keys import GRANT_BYTES, GRANT_LENGTH, grant_digest, grant_nonce, grant_token
 from newsletter.model import Grant, Notice, Purpose
 from newsletter.render.notices import facts_of
-from newsletter.store import grants, notices
+from newsletter.store import grants, notices, subscribers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from newsletter.app import App
-    from newsletter.model import Language, SubscriberId
+    from newsletter.model import Language, Subscriber, SubscriberId
 
 LIVES: Final = {
     Purpose.CONFIRM: timedelta(days=7),
@@ -115,3 +115,11 @@ def find(tx: Connection, token: str, now: datetime, *purposes: Purpose) -> Grant
     if found.expires <= now:
         raise LinkError("this link is too old", spent=True)
     return found
+
+
+def reader_of(grant: Grant, app: App) -> Subscriber | None:
+    """Whose right it is; None for one that hangs on an address alone, as a confirmation does."""
+    if grant.subscriber is None:
+        return None
+    with app.store.read() as tx:
+        return subscribers.get(tx, grant.subscriber)

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from newsletter.errors import ConfigError
 from newsletter.web import unsubscribe
 from newsletter.web.archive import Archive
-from newsletter.web.security import BelowBase, BoundedBody, SameSite, Shield
+from newsletter.web.security import BelowBase, BoundedBody, SameSite, Shield, headers_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +43,7 @@ def build(
     pages: Pages,
     routes: Sequence[BaseRoute] = (),
     allowed_hosts: Sequence[str] = ("*",),
+    hsts_days: int = 0,
 ) -> Starlette:
     """The application. ``archive`` is the published folder, ``routes`` come before it, ``allowed_hosts`` are names.
 
@@ -51,8 +52,8 @@ def build(
     base_url = pages.publication.base_url
     prefix = urlsplit(base_url).path.rstrip("/")
 
-    def failed(_request: Request, error: Exception) -> Response:
-        return pages.error(error)
+    def failed(request: Request, error: Exception) -> Response:
+        return pages.error(error, request.url.path)
 
     return Starlette(
         routes=[
@@ -63,7 +64,7 @@ def build(
             Route("/{path:path}", Archive(archive, prefix=prefix).answer, methods=["GET"]),
         ],
         middleware=[
-            Middleware(Shield, answer=pages.error),
+            Middleware(Shield, answer=pages.error, headers=headers_for(base_url, hsts_days)),
             Middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts), www_redirect=False),
             Middleware(BelowBase, path=prefix),
             Middleware(SameSite, base_url=base_url, exempt=(unsubscribe.PREFIX,)),
@@ -83,12 +84,17 @@ def listen(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def server(app: Starlette, *, host: str, port: int) -> uvicorn.Server:
+def server(app: Starlette, *, host: str, port: int, trusted_proxies: Sequence[str] = ()) -> uvicorn.Server:
     """The one-process server, not started; ``run()`` blocks until SIGTERM, SIGINT or ``should_exit``.
 
-    It keeps no access log, since addresses asked for hold personal tokens.
+    It keeps no access log, since addresses asked for hold personal tokens. What ``trusted_proxies`` (addresses or
+    networks) say in X-Forwarded-For is believed from the right to the left, up to the first that is none of them.
     """
-    return uvicorn.Server(bounded(app, host=host, port=port))
+    # Never uvicorn's default, which trusts 127.0.0.1: whoever is there need not be a proxy.
+    proxies: dict[str, Any] = (
+        {"proxy_headers": True, "forwarded_allow_ips": list(trusted_proxies)} if trusted_proxies else {}
+    )
+    return uvicorn.Server(bounded(app, host=host, port=port, **proxies))
 
 
 def bounded(app: Starlette, *, finish_seconds: int = FINISH_SECONDS, **more: Any) -> uvicorn.Config:
@@ -100,12 +106,11 @@ def bounded(app: Starlette, *, finish_seconds: int = FINISH_SECONDS, **more: Any
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,
         limit_concurrency=MAX_CONNECTIONS,
         h11_max_incomplete_event_size=MAX_HEAD_BYTES,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=finish_seconds,
-        **more,
+        **{"proxy_headers": False, **more},
     )
 
 

@@ -12,7 +12,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from newsletter.errors import NewsletterError, StoreError
+from newsletter.errors import NewsletterError, StoreError, TooManyError
+from newsletter.model import Language
 from newsletter.render.press import Frame, Press
 from newsletter.render.words import marked, words
 from newsletter.web.archive import content_type
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from newsletter.model import Language, Publication
+    from newsletter.model import Publication
     from newsletter.render.environment import Templates
 
 log = structlog.get_logger(__name__)
@@ -31,6 +32,7 @@ log = structlog.get_logger(__name__)
 STYLE: Final = "pages/pages.css"
 FOR_EVER: Final = {"Cache-Control": "public, max-age=31536000, immutable"}  # the name changes with the bytes
 RETRY_SECONDS: Final = 60
+MAX_TONGUES: Final = 10
 
 NOT_ACCEPTED: Final = (
     marked("This request was not accepted"),
@@ -44,6 +46,10 @@ FAULTS: Final = {
     500: (
         marked("Something went wrong here"),
         marked("This is our fault, not yours. Please try again; if it happens once more, tell us the reference below."),
+    ),
+    429: (
+        marked("Too many requests"),
+        marked("Too much came from your network in a short time. Please wait a while, then try again."),
     ),
     503: (
         marked("This does not work just now"),
@@ -84,9 +90,13 @@ class Pages:
         status: int = 200,
         headers: Mapping[str, str] | None = None,
         policy: str = PAGE_POLICY,
+        tail: str = "",
         **values: Any,
     ) -> Response:
-        """The page of the template ``web/<name>``, neither stored nor indexed by anybody. ConfigError as templates."""
+        """The page of the template ``web/<name>``, neither stored nor indexed by anybody. ConfigError as templates.
+
+        ``tail`` is its address behind the language, where it stands in every language.
+        """
         language = language or self.publication.first_language
         press = self._press
         frame = Frame(
@@ -97,7 +107,7 @@ class Pages:
             indexed=False,
             is_front=False,
             alternates=(),
-            switch=(),
+            switch=press.languages_of(tail, language) if tail else (),
             feeds=(),
             stylesheet=press.url(f"/{press.stylesheet.path}"),
             icon=press.url(f"/{press.icon.path}"),
@@ -109,31 +119,47 @@ class Pages:
         )
         return HTMLResponse(html, status, {**PRIVATE, "Content-Security-Policy": policy, **(headers or {})})
 
-    def error(self, error: Exception) -> Response:
+    def preferred(self, accepted: str) -> Language:
+        """The first of a browser's languages (Accept-Language, as browsers write it) that the publication has."""
+        names = (part.partition(";")[0].strip().lower().partition("-")[0] for part in accepted.split(",")[:MAX_TONGUES])
+        return next((Language(name) for name in names if name in self.publication.languages), self.language_of(""))
+
+    def language_of(self, path: str) -> Language:
+        """The language in which a page at this path speaks: that of its first part, where it is one of ours."""
+        first = path.removeprefix(self._press.prefix).strip("/").partition("/")[0]
+        return self.language(Language(first))
+
+    def error(self, error: Exception, path: str = "") -> Response:
         """The answer to what went wrong. The trace of a bug goes to the log, with the reference that the page shows.
 
-        The address asked for is in neither, since it may be a personal link.
+        The address asked for is in neither, since it may be a personal link; it only says in which language we speak.
         """
+        language = self.language_of(path)
         if isinstance(error, HTTPException):
-            return self._fault(error.status_code, headers=error.headers)
+            return self._fault(error.status_code, language, headers=error.headers)
         if isinstance(error, StoreError):
             log.warning("not available", reason=str(error))
-            return self._fault(503, headers={"Retry-After": str(RETRY_SECONDS)})
+            return self._fault(503, language, headers={"Retry-After": str(RETRY_SECONDS)})
+        if isinstance(error, TooManyError):
+            return self._fault(429, language, headers={"Retry-After": str(error.seconds)})
         reference = secrets.token_hex(4)
         if isinstance(error, NewsletterError):
             log.error("a page failed", reference=reference, reason=str(error))
         else:
             # Text, not exc_info: renderers that print local variables would print tokens and addresses.
             log.error("a page failed", reference=reference, exception="".join(format_exception(error)))
-        return self._fault(500, reference=reference)
+        return self._fault(500, language, reference=reference)
 
-    def _fault(self, status: int, *, reference: str = "", headers: Mapping[str, str] | None = None) -> Response:
+    def _fault(
+        self, status: int, language: Language, *, reference: str = "", headers: Mapping[str, str] | None = None
+    ) -> Response:
         heading, advice = FAULTS.get(status, NOT_ACCEPTED)
-        speech = words(self.publication.first_language)
+        speech = words(language)
         heading, advice = speech.gettext(heading), speech.gettext(advice)
         try:
             return self.page(
                 "pages/error.html",
+                language=language,
                 status=status,
                 headers=headers,
                 heading=heading,

@@ -14,7 +14,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -42,16 +42,32 @@ PRIVATE: Final = {"Cache-Control": "no-store", "X-Robots-Tag": "noindex, nofollo
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 OWN_SITES: Final = frozenset({"same-origin", "none"})
-MAX_BODY_BYTES: Final = 10_000  # the largest form has one field
+MAX_BODY_BYTES: Final = 10_000  # the largest form has one address and a few choices
 BODY_SECONDS: Final = 10
+BODY: Final = "newsletter.body"  # where in the scope handlers, which are no coroutines, find the body
+DAY_SECONDS: Final = 86_400
+
+
+def headers_for(base_url: str, hsts_days: int) -> dict[str, str]:
+    """The headers of every answer; where the site is reached by https, browsers are told to use nothing else."""
+    if hsts_days and urlsplit(base_url).scheme == "https":
+        return HEADERS | {"Strict-Transport-Security": f"max-age={hsts_days * DAY_SECONDS}"}
+    return HEADERS
 
 
 class Shield:
     """Adds the security headers that an answer does not set itself; turns what nobody caught into ``answer``'s page."""
 
-    def __init__(self, app: ASGIApp, answer: Callable[[Exception], Response]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        answer: Callable[[Exception, str], Response],
+        headers: Mapping[str, str] = HEADERS,
+    ) -> None:
+        """``answer`` gets the error and the path that was asked for, whose language its page speaks."""
         self._app = app
         self._answer = answer
+        self._headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -65,7 +81,7 @@ class Shield:
             if message["type"] == "http.response.start":
                 started = True
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                for name, value in self._headers.items():
                     headers.setdefault(name, value)
             await send(message)
 
@@ -74,7 +90,7 @@ class Shield:
         except Exception as error:
             if started:  # too late for a page: break the connection, so that half an answer does not pass for a whole
                 raise
-            await self._answer(error)(scope, receive, shielded)
+            await self._answer(error, scope["path"])(scope, receive, shielded)
 
 
 class BelowBase:
@@ -147,7 +163,7 @@ class BoundedBody:
         async def replayed() -> Message:
             return whole.pop() if whole else await receive()
 
-        await self._app(scope, replayed, send)
+        await self._app({**scope, BODY: body}, replayed, send)
 
     async def _read(self, receive: Receive) -> bytes | None:
         """The whole body, or None when the client has gone."""

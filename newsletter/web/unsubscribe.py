@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from newsletter.model import Subscriber
+    from newsletter.subscriptions import Left
     from newsletter.web.pages import Pages
+
+Found = TypeVar("Found")
 
 PREFIX: Final = "/u/"
 TOKEN: Final = re.compile(rf"[A-Za-z0-9_-]{{{TOKEN_LENGTH}}}", re.ASCII)
@@ -34,30 +37,33 @@ TOKEN: Final = re.compile(rf"[A-Za-z0-9_-]{{{TOKEN_LENGTH}}}", re.ASCII)
 class Leaving:
     """The way from a token to a person: ``look_up`` changes nothing, ``leave`` may be called again.
 
-    Both raise LinkError for a token that we did not make.
+    Both raise LinkError for a token that we did not make. ``admit`` raises TooManyError where too many came at once.
     """
 
     look_up: Callable[[str], Subscriber]
-    leave: Callable[[str], Subscriber]
+    leave: Callable[[str], Left]
+    admit: Callable[[Request], None] = lambda _request: None
 
 
 def routes(leaving: Leaving, pages: Pages) -> list[Route]:
     """The page behind the link of every letter."""
 
     def ask(request: Request) -> Response:
-        person = _person(leaving.look_up, request)
+        person = _found(leaving.look_up, request)
         name = "unsubscribed" if person.state is SubscriberState.UNSUBSCRIBED else "unsubscribe"
-        return pages.page(f"pages/{name}.html", language=pages.language(person.language))
+        return pages.page(f"pages/{name}.html", language=pages.language(person.language), undo="")
 
     def leave(request: Request) -> Response:
-        person = _person(leaving.leave, request)
-        return pages.page("pages/unsubscribed.html", language=pages.language(person.language))
+        leaving.admit(request)
+        left = _found(leaving.leave, request)
+        # The token of the undo is in the page, never in its address: a mail provider that presses here drops it.
+        return pages.page("pages/unsubscribed.html", language=pages.language(left.subscriber.language), undo=left.undo)
 
     path = PREFIX + "{token}"
     return [Route(path, ask, methods=["GET"]), Route(path, leave, methods=["POST"])]
 
 
-def _person(find: Callable[[str], Subscriber], request: Request) -> Subscriber:
+def _found(find: Callable[[str], Found], request: Request) -> Found:
     token = request.path_params["token"]
     try:
         if TOKEN.fullmatch(token):
