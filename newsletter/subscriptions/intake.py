@@ -72,7 +72,7 @@ def ask(asked: Asked, app: App, *, network: str) -> None:
         key = f"ask/{network_hash(app.keys, network)}"
         if wait := buckets.take(tx, key, Limit(rules.per_network_hour, HOUR), now):
             raise TooManyError("too many requests came from your network", seconds=round(wait))
-        if signups.count(tx, held=False) >= MAX_WAITING:
+        if signups.count(tx) >= MAX_WAITING:
             raise TooManyError("too many requests wait already", seconds=HOUR)
         held = buckets.take(tx, "ask/all", Limit(rules.surge_hour, HOUR), now) > 0
         signups.add(
@@ -97,12 +97,13 @@ def decide_all(app: App) -> int:
     done = after = 0
     full: set[str] = set()
     while True:
-        with app.store.begin() as tx:
+        with app.store.read() as tx:
             batch = signups.waiting(tx, after=after)
-            decided = [number for number, signup in batch if _decide(tx, signup, full, app)]
-            signups.done(tx, decided)
         if not batch:
             return done
+        with app.store.begin() as tx:
+            decided = [number for number, signup in batch if _decide(tx, signup, full, app)]
+            signups.done(tx, decided)
         done += len(decided)
         after = batch[-1][0]
 
@@ -110,25 +111,25 @@ def decide_all(app: App) -> int:
 def alarm(app: App) -> None:
     """Tell the operators, once for each surge, that sign-ups are held."""
     now = app.clock()
+    with app.store.read() as tx:
+        first, count = signups.first_held(tx), signups.count(tx, held=True)
+    if first is None:
+        return
+    told = [
+        Notice(
+            key=f"surge/{first.isoformat()}/{editor}",
+            recipient=editor,
+            kind="alarm-surge",
+            language=app.publication.first_language,
+            created=now,
+            expires=now + ALARM_LIFE,
+            facts=facts_of({"count": count, "at": app.local(first), "days": HELD_FOR.days}),
+        )
+        for editor in app.settings.editors.addresses
+    ]
     with app.store.begin() as tx:
-        first = signups.first_held(tx)
-        if first is None:
-            return
-        count = signups.count(tx, held=True)
-        for editor in app.settings.editors.addresses:
-            notices.post(
-                tx,
-                Notice(
-                    key=f"surge/{first.isoformat()}/{editor}",
-                    recipient=editor,
-                    kind="alarm-surge",
-                    language=app.publication.first_language,
-                    created=now,
-                    expires=now + ALARM_LIFE,
-                    facts=facts_of({"count": count, "at": app.local(first), "days": HELD_FOR.days}),
-                ),
-            )
-    log.warning("sign-ups are held", count=count)
+        if sum(notices.post(tx, notice) for notice in told):
+            log.warning("sign-ups are held", count=count)
 
 
 def _decide(tx: Connection, signup: Signup, full: set[str], app: App) -> bool:
