@@ -11,7 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
-from newsletter.checks.mails.style import inline_style
+from newsletter.checks.mails.style import DARK, PHONE, applies, inline_style, matches
 from newsletter.checks.tree import Spot
 
 if TYPE_CHECKING:
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     from newsletter.checks.house import House
     from newsletter.checks.mails.letter import Letter
-    from newsletter.checks.mails.style import Declaration, Selector
+    from newsletter.checks.mails.style import Declaration, Rule, Selector
     from newsletter.checks.rule import Problem
+    from newsletter.checks.tree import Tree
 
 # The programs that decide; the data has more, of which some forget all styles.
 PROGRAMS: Final = ("apple-mail.", "gmail.", "outlook.", "samsung-email.", "thunderbird.", "yahoo.")
@@ -113,7 +114,28 @@ def unsaid(letter: Letter, house: House) -> Iterator[Problem]:
             yield letter.in_html(page.first("style"), "the styles stand in a block only", "inline them as well")
 
 
+def outweighed(letter: Letter, house: House) -> Iterator[Problem]:
+    """What a block says for the dark or for telephones wins over the elements' own styles, or nothing changes there.
+
+    Inliners take ``!important`` away unless they are told not to. Once for each query: where one is lost, all are.
+    """
+    del house
+    told: set[tuple[str, ...]] = set()
+    for rule in (rule for sheet in letter.sheets for rule in sheet.rules if rule.media):
+        is_seen = applies(rule.media, PHONE) or applies(rule.media, DARK)
+        if is_seen and rule.media not in told and _outweighed(rule, letter.page):
+            told.add(rule.media)
+            message = f"the elements' own styles win over what @media {rule.media[-1]} says"
+            yield letter.in_html(Spot("", rule.line, rule.column), message, "write !important in it")
+
+
 # --- how ------------------------------------------------------------------------------------------------------
+
+
+def _outweighed(rule: Rule, page: Tree) -> bool:
+    weak = {one.name for one in rule.declarations if not one.important}
+    about = (node for node in page.elements if any(matches(selector, node) for selector in rule.selectors))
+    return bool(weak) and any(one.name in weak for node in about for one in inline_style(node)[0] if not one.important)
 
 
 @cache
