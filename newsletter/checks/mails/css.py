@@ -11,7 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
-from newsletter.checks.mails.style import DARK, PHONE, applies, inline_style, matches
+from newsletter.checks.mails.style import DARK, PHONE, inline_style
 from newsletter.checks.tree import Spot
 
 if TYPE_CHECKING:
@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 
     from newsletter.checks.house import House
     from newsletter.checks.mails.letter import Letter
-    from newsletter.checks.mails.style import Declaration, Rule, Selector
+    from newsletter.checks.mails.style import Declaration, Selector
     from newsletter.checks.rule import Problem
-    from newsletter.checks.tree import Tree
 
 # The programs that decide; the data has more, of which some forget all styles.
 PROGRAMS: Final = ("apple-mail.", "gmail.", "outlook.", "samsung-email.", "thunderbird.", "yahoo.")
@@ -120,22 +119,16 @@ def outweighed(letter: Letter, house: House) -> Iterator[Problem]:
     Inliners take ``!important`` away unless they are told not to. Once for each query: where one is lost, all are.
     """
     del house
-    told: set[tuple[str, ...]] = set()
-    for rule in (rule for sheet in letter.sheets for rule in sheet.rules if rule.media):
-        is_seen = applies(rule.media, PHONE) or applies(rule.media, DARK)
-        if is_seen and rule.media not in told and _outweighed(rule, letter.page):
-            told.add(rule.media)
-            message = f"the elements' own styles win over what @media {rule.media[-1]} says"
-            yield letter.in_html(Spot("", rule.line, rule.column), message, "write !important in it")
+    lost = {rule for medium in (PHONE, DARK) for styles in letter.looks(medium) for rule in styles.outweighed}
+    first: dict[tuple[str, ...], Spot] = {}
+    for media, spot in sorted(lost, key=lambda one: (one[1].line, one[1].column)):
+        first.setdefault(media, spot)
+    for media, spot in first.items():
+        message = f"the elements' own styles win over what @media {media[-1]} says"
+        yield letter.in_html(spot, message, "write !important in it")
 
 
 # --- how ------------------------------------------------------------------------------------------------------
-
-
-def _outweighed(rule: Rule, page: Tree) -> bool:
-    weak = {one.name for one in rule.declarations if not one.important}
-    about = (node for node in page.elements if any(matches(selector, node) for selector in rule.selectors))
-    return bool(weak) and any(one.name in weak for node in about for one in inline_style(node)[0] if not one.important)
 
 
 @cache
