@@ -8,6 +8,7 @@ import structlog
 pytest_plugins = [
     "tests.support.databases",  # first: the others ask it what may be left out
     "tests.support.browser",
+    "tests.support.demo",
     "tests.support.letters",
     "tests.support.mailserver",
     "tests.support.sites",

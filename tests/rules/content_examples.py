@@ -199,6 +199,16 @@ EXAMPLES: dict[str, Example] = {
         bad=(body("See [the form](https://a.example/) and ¦[The form](https://b.example/)."),),
         good=(body("See [the form](https://a.example/), [the form](https://a.example/) and [another](/en/)."),),
     ),
+    "reference-missing": Example(
+        bad=(
+            body("See [the minutes]¦[minutes] and the note.¦[^2]\n\n[^1]: Another one."),
+            told("It is told elsewhere.¦[^a]"),
+        ),
+        good=(
+            body("See [the minutes][Minutes] and the note.[^1]\n\n[minutes]: https://a.example/\n[^1]: This one."),
+            body("In `[a][b]` and \\[^2], see [it](https://a.example/) or evil[.]example[.]com.\n\n    x[i][j]"),
+        ),
+    ),
     "link-long": Example(
         bad=(
             body(f"See ¦[the form](https://a.example/{'x' * 233})."),

@@ -31,6 +31,7 @@ REDIRECTORS: Final = re.compile(
     r"(?:.*\.)?(?:list-manage\.com|sendgrid\.net|mailchi\.mp|mailgun\.org|hubspotlinks\.com|mandrillapp\.com|sparkpostmail\.com"
     r"|safelinks\.protection\.outlook\.com|urldefense\.(?:com|proofpoint\.com)|rs6\.net|createsend\d*\.com|exct\.net)"
 )
+COUNTING: Final = re.compile(r"/(?:ls|wf|track)/click(?:/.*)?")  # senders' redirectors below a host of one's own
 LOOKS_LIKE_ADDRESS: Final = re.compile(
     r"(?:(?:https?|ftp)://|www\.)\S+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+|(?:[a-z0-9-]+\.)+[a-z]{2,}(?:[/:?#]\S*)?",
     re.IGNORECASE,
@@ -186,7 +187,7 @@ def _tracks(href: str) -> str:
     host = (parts.hostname or "").lower().removeprefix("www.")
     if host in SHORTENERS:
         return "is shortened: nobody sees where it leads"
-    if REDIRECTORS.fullmatch(host):
+    if REDIRECTORS.fullmatch(host) or COUNTING.fullmatch(parts.path):
         return "goes through somebody who counts"
     for name, value in parse_qsl(parts.query, keep_blank_values=True):
         if TRACKING.fullmatch(name):

@@ -262,9 +262,11 @@ def conditionals(letter: Letter, house: House) -> Iterator[Problem]:
             if comment.text.startswith("[if") and comment.text.endswith(REVEALING):
                 revealed.append(comment)
             elif comment.text.startswith("[if"):
-                if not comment.text.endswith(END):
-                    yield letter.in_html(comment, "a condition for Outlook is not closed", "end it with <![endif]-->")
-                yield from _ghosts(letter, comment, opened)
+                if comment.text.endswith(END):
+                    yield from _ghosts(letter, comment, opened)
+                    continue
+                yield letter.in_html(comment, "a condition for Outlook is not closed", "end it with <![endif]-->")
+                opened.clear()  # where it ends is not known, and so neither is what it closes
             elif "[endif]" in comment.text and not revealed:
                 yield letter.in_html(comment, "<![endif] without its condition", "begin it with <!--[if ...]>")
             elif "[endif]" in comment.text:

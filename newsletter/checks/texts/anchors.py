@@ -31,6 +31,9 @@ _ADDRESS = re.compile(r"https?://[^\s<>\"“”«»]{1,300}", re.IGNORECASE)
 _HOST = re.compile(r"((?:[a-z0-9-]{1,63}\.){1,10}[a-z]{2,24})(?::\d{1,5})?(?:[/?#]\S{0,300})?", re.IGNORECASE)
 _MAILBOX = re.compile(r"[^\s@]{1,64}@[^\s@]{1,253}\.[a-z]{2,24}", re.IGNORECASE)
 
+_REFERENCE = re.compile(r"(?<!\\)\]\[([^\[\]\n]{1,100})\](?![:(])|(?<!\\)\[(\^[^\[\]\s]{1,100})\](?!:)")
+_DEFINED = re.compile(r"^[ >]*\[([^\[\]\n]{1,100})\]:", re.MULTILINE)
+
 
 class Target(NamedTuple):
     """An address that a file leads to, and the problem's place."""
@@ -105,6 +108,21 @@ def shortened(item: Item, house: House) -> Iterator[Problem]:
 
 
 @bounded
+def reference_missing(item: Item, house: House) -> Iterator[Problem]:
+    """``[words][name]`` and ``[^1]`` without their line: readers see the brackets. In code they are meant so."""
+    del house
+    for text in texts_of(item):
+        if text.is_plain or not text.is_printed or not ("][" in text.markdown or "[^" in text.markdown):
+            continue
+        known = {_name(found[1]) for found in _DEFINED.finditer(text.markdown)}
+        for found in _REFERENCE.finditer(text.prose):
+            name = found[1] or found[2]
+            if _name(name) not in known:
+                fix = f"write a line [{shown(name)}]: with what it is, or take it out"
+                yield text.problem(found.end() - len(name) - 2, f"[{shown(name)}] is nowhere in this text", fix)
+
+
+@bounded
 def long(item: Item, house: House) -> Iterator[Problem]:
     """Text mails print addresses, and readers copy them."""
     del house
@@ -154,3 +172,7 @@ def _meant(target: str, house: House) -> str:
 
 def _folded(words: str) -> str:
     return " ".join(words.replace("\u2019", "'").split()).strip(" .:!?>»→…").casefold()
+
+
+def _name(name: str) -> str:
+    return " ".join(name.split()).casefold()
