@@ -37,8 +37,8 @@ DAY: Final = 86_400
 # One confirmation a day, three a month, then silence (references/web.md section 4); the link to one's preferences may
 # be lost and asked for again, but cannot be used to annoy somebody either.
 MAIL_LIMITS: Final = {
-    Wish.JOIN: (Limit(1, DAY), Limit(3, 30 * DAY)),
-    Wish.PREFERENCES: (Limit(3, DAY), Limit(10, 30 * DAY)),
+    Wish.JOIN: ((1, DAY), (3, 30 * DAY)),
+    Wish.PREFERENCES: ((3, DAY), (10, 30 * DAY)),
 }
 MAX_WAITING: Final = 100_000  # rows; more than this is no list's success
 HELD_FOR: Final = timedelta(days=7)
@@ -150,8 +150,7 @@ def _decide(tx: Connection, signup: Signup, full: set[str], app: App) -> bool:
     if buckets.take(tx, domain, Limit(app.settings.subscribers.per_domain_hour, HOUR), now):
         full.add(signup.address.domain)
         return False
-    limits = MAIL_LIMITS[signup.wish]
-    if all(not buckets.take(tx, f"{signup.wish}/{n}/{hashed}", limit, now) for n, limit in enumerate(limits)):
+    if may_write(tx, signup.wish, hashed, now):
         _write(tx, signup, person, hashed, app)
     return True
 
@@ -180,6 +179,12 @@ def _write(tx: Connection, signup: Signup, person: Subscriber | None, hashed: st
         about=hashed,
         grant_facts=confirmation(signup, app.clock()),
     )
+
+
+def may_write(tx: Connection, wish: Wish, hashed: str, now: datetime) -> bool:
+    """Whether one more mail of this sort may go to the address with this hash; it counts from now on."""
+    limits = MAIL_LIMITS[wish]
+    return all(buckets.take_slot(tx, f"{wish}/{seconds}/{hashed}", slots, seconds, now) for slots, seconds in limits)
 
 
 def confirmation(signup: Signup, now: datetime) -> dict[str, str]:
