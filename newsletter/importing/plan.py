@@ -5,25 +5,25 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from newsletter.html import markdown_faults, plain_text, to_html
 from newsletter.importing.closing import blocks_of, fingerprint, repeated, without_close
-from newsletter.importing.dates import day_in_name, month_in
+from newsletter.importing.dates import day_in_name, month_in, month_of_folder
 from newsletter.importing.naming import name_and_pair
 from newsletter.importing.nouns import Found, Kind, Outcome, RefusedSource, State
 from newsletter.importing.pictures import Pictures, with_links, with_pictures
 from newsletter.importing.tongue import guess_language, primary
 from newsletter.model import Gravity, Status, Tlp, article_path
 from newsletter.parsing import parse_article
-from newsletter.parsing.fields import FIRST_YEAR, MAX_ITEMS, label, old_address, web_address
+from newsletter.parsing.fields import MAX_ITEMS, label, old_address, web_address
 from newsletter.parsing.frontmatter import ABSENT
 from newsletter.parsing.validate import FieldError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from newsletter.collect.fetch import FeedLimits
     from newsletter.importing.nouns import Wishes
@@ -158,24 +158,29 @@ def _own_language(found: Found, publication: Publication) -> str:
 
 
 def _day(found: Found, wishes: Wishes, guessed: list[str]) -> date:
+    """When it appeared. Never when its file was changed: a copied archive would be this month's news."""
     if found.day:
         return found.day
-    if found.file.kind is Kind.REPORT and (month := month_in(found.title) or month_in(found.file.path.stem)):
-        guessed.append("date: the last day of its month")
-        return month.last_day
-    if day := day_in_name(found.file.path.stem):
-        guessed.append("date: the file's name")
-        return day
-    if day := day_in_name(found.address) or day_in_name(found.file.shown):
-        guessed.append("date: its old address or folder")
-        return day
+    for day, why in _likely_days(found):
+        if day:
+            guessed.append(f"date: {why}")
+            return day
     if wishes.day:
         return wishes.day
-    changed = datetime.fromtimestamp(found.file.changed, UTC).date()
-    if changed.year < FIRST_YEAR or found.file.kind is Kind.FEED:
-        raise RefusedSource("no date was found; put one into its name, like 2019-05-12-usb-stick, or say --date")
-    guessed.append("date: when the file was last changed")
-    return changed
+    raise RefusedSource("no date was found; put one into its name, like 2019-05-12-usb-stick, or say --date")
+
+
+def _likely_days(found: Found) -> Iterator[tuple[date | None, str]]:
+    """What its names say, the surest first; of a month alone its first day, of a report's its last."""
+    path = found.file.path
+    if found.file.kind is Kind.REPORT and (month := month_in(found.title) or month_in(path.stem)):
+        yield month.last_day, "the last day of its month"
+    yield day_in_name(path.stem), "the file's name"
+    yield day_in_name(found.address) or day_in_name(found.file.shown), "its old address or folder"
+    if month := month_in(path.stem):
+        yield month.first_day, "the month in the file's name"
+    if month := month_of_folder(path.parent.as_posix()) or month_of_folder(urlsplit(found.address).path):
+        yield month.first_day, "the month of its folder or old address"
 
 
 def _tlp(found: Found, wishes: Wishes) -> Tlp:
