@@ -92,12 +92,38 @@ def test_a_waiver_that_is_no_reason_is_a_fault(site: Site, waiver: str) -> None:
     assert "reason" in site.out
 
 
-@pytest.mark.parametrize("waiver", [f"waive:\n  {CODE}:\n", f'waive:\n  {CODE}: "  "\n'])
-def test_a_waiver_without_a_reason_is_none(site: Site, waiver: str) -> None:
-    """Who waives says why; until then the finding stands."""
+@pytest.mark.parametrize(
+    ("waiver", "line", "message"),
+    [
+        (f"waive:\n  {CODE}:\n", 8, f'"waive.{CODE}" gives no reason'),
+        (f'waive:\n  {CODE}: "  "\n', 8, f'"waive.{CODE}" gives no reason'),
+        (f'waive:\n  title-too-long: "Its name"\n  {CODE}: n/a\n', 9, f'"waive.{CODE}" gives no reason'),
+        ("waive:\n", 7, '"waive" names no rule'),
+        ("waive: {}\n", 7, '"waive" names no rule'),
+    ],
+)
+def test_an_empty_waiver_is_a_fault(site: Site, waiver: str, line: int, message: str) -> None:
+    """Who waives says what and why: an empty one would look like an answer, and be none."""
     dead(site, waiver)
     found = blocked(site)
-    assert (found["blocking"], found["waived"]) == (1, [])
+    assert found["waived"] == []
+    (finding,) = (f for f in found["findings"] if f["rule"] == "field")
+    assert (finding["path"], finding["line"], finding["severity"]) == (PLACE, line, "block")
+    assert finding["message"] == message
+    assert "write `waive:` and below it" in finding["fix"]
+
+
+@pytest.mark.parametrize(
+    ("path", "head"),
+    [
+        ("incidents/2026/INC-2026-001.en.md", "waive:\n"),
+        ("reports/2026-10.en.md", "waive:\n"),
+    ],
+)
+def test_an_empty_waiver_of_an_incident_or_a_note_is_a_fault_too(site: Site, path: str, head: str) -> None:
+    """Whatever else is wrong with the file."""
+    site.write(path, f"---\n{head}---\nWords.\n")
+    assert '"waive" names no rule' in [f["message"] for f in blocked(site)["findings"]]
 
 
 # --- force --------------------------------------------------------------------------------------
