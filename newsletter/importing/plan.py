@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from newsletter.html import markdown_faults, plain_text, to_html
 from newsletter.importing.closing import blocks_of, fingerprint, repeated, without_close
 from newsletter.importing.dates import day_in_name, month_in, month_of_folder
+from newsletter.importing.markdown import SHORTCODE
 from newsletter.importing.naming import name_and_pair
 from newsletter.importing.nouns import Found, Kind, Outcome, RefusedSource, State
 from newsletter.importing.pictures import Pictures, with_links, with_pictures
@@ -394,12 +395,7 @@ def _head(
 ) -> tuple[list[tuple[str, object]], tuple[str, ...]]:
     """The fields in their order, and what of them was guessed. A translation has its original's facts."""
     found, guessed = one.found, list(one.guessed)
-    summary = found.summary if found.summary.lower() not in ABSENT else ""
-    if not summary and (summary := first_sentences(found.body)):
-        guessed.append("summary: its first sentences")
-    if not summary:
-        summary = found.title
-        guessed.append("summary: its title")
+    summary = _summary(found, guessed, remarks)
     canonical, old = _addresses(one, run, remarks)
     day = original.date if original else one.day
     tlp = original.tlp if original else one.tlp
@@ -420,6 +416,27 @@ def _head(
         ("translates", original.digest if original else ""),
     ]
     return head, tuple(guessed)
+
+
+def _summary(found: Found, guessed: list[str], remarks: list[str]) -> str:
+    """What stands in lists and letters: its own, else its beginning, else its title."""
+    summary = _without_shortcodes(found.summary, found, remarks) if found.summary.lower() not in ABSENT else ""
+    if summary:
+        return summary
+    if summary := _without_shortcodes(first_sentences(found.body), found, remarks):
+        guessed.append("summary: its first sentences")
+        return summary
+    guessed.append("summary: its title")
+    return found.title
+
+
+def _without_shortcodes(summary: str, found: Found, remarks: list[str]) -> str:
+    """Letters would print them; in other texts than Markdown they are what the text is about."""
+    codes = SHORTCODE.findall(summary) if found.file.kind is Kind.MARKDOWN else []
+    if not codes:
+        return summary
+    remarks.append(f"left out of the summary, since only its old tool understood it: {codes[0][:MAX_SHOWN]}")
+    return " ".join(SHORTCODE.sub("", summary).split())
 
 
 def _lead_picture(found: Found, remarks: list[str], pictures: Pictures) -> list[tuple[str, object]]:
