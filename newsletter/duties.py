@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 NOTICE_LIFE: Final = timedelta(days=14)
-SETTLED: Final = frozenset({MailingState.RELEASED, MailingState.SENT, MailingState.CANCELLED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +136,7 @@ class Duties:
             return mailings.every(tx)
 
     def _settled(self) -> frozenset[Month]:
-        return frozenset(m.month for m in self._mailings() if m.state in SETTLED)
+        return frozenset(m.month for m in self._mailings() if m.state in pipeline.SETTLED)
 
     def _is_releasing(self, month: Month) -> bool:
         """A release that was begun is finished however late: some readers may have seen its page."""

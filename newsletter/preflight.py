@@ -6,6 +6,7 @@ fault in one of them hides nothing of the others.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -13,12 +14,13 @@ from newsletter import pipeline
 from newsletter.checks import in_order, is_fixed, weighed
 from newsletter.checks.codes import GATE
 from newsletter.errors import HandlingError
-from newsletter.findings import STATE_FOLDER, coming_month
-from newsletter.model import Finding, Gravity, Place
+from newsletter.findings import STATE_FOLDER
+from newsletter.model import Finding, Gravity, Month, Place
+from newsletter.store import mailings
 
 if TYPE_CHECKING:
     from newsletter.app import App
-    from newsletter.model import Collected, Month, Preflight
+    from newsletter.model import Collected, Preflight
 
 LINKS: Final = "links.json"  # below var/: what was learned about links to elsewhere
 LINK_CONNECT_SECONDS: Final = 5
@@ -35,7 +37,7 @@ def preflight(
     Raises:
         ConfigError: a template or a setting is broken.
     """
-    month = month or coming_month(app.settings)
+    month = month or coming_month(app)
     collected, found, editions = pipeline.looked(app, month)
     findings = list(found)
     if links:
@@ -51,6 +53,18 @@ def preflight(
         fix = "take it out of the templates and settings; the report itself leaves it out"
         findings.append(Finding(GATE, Gravity.BLOCK, Place(str(month)), str(error), fix))
     return weighed(in_order(findings), collected, app.house, elsewhere=letters and pages)
+
+
+def coming_month(app: App) -> Month:
+    """The month that editors work at: after the last one that was released or cancelled, but none before the first."""
+    settled = [app.settings.first_month.shift(-1)]
+    for path in app.editions_folder.glob("[0-9]*"):
+        with suppress(ValueError):
+            settled.append(Month.parse(path.name))
+    if app.has_store():
+        with app.store.read() as tx:
+            settled += (one.month for one in mailings.every(tx) if one.state in pipeline.SETTLED)
+    return max(settled).shift(1)
 
 
 def _asked(collected: Collected, app: App) -> tuple[Finding, ...]:

@@ -17,9 +17,10 @@ from newsletter.checks import rules
 from newsletter.cli.sarif import sarif
 from newsletter.config import load_settings
 from newsletter.errors import PreflightError
-from newsletter.findings import KEPT, coming_month
+from newsletter.findings import KEPT
 from newsletter.model import Finding, Gravity, MailingState, Month, Place, Preflight, Waived
-from newsletter.preflight import preflight
+from newsletter.preflight import coming_month, preflight
+from newsletter.store import mailings
 from tests.support.mailserver import MailServer
 from tests.support.sites import Site
 
@@ -287,13 +288,27 @@ def test_a_site_that_cannot_be_written_is_judged_all_the_same(site: Site) -> Non
     assert list((site.folder / "var").glob(".check*")) == []
 
 
-def test_the_coming_month_is_the_first_that_was_not_released(site: Site) -> None:
+def test_the_coming_month_is_the_first_after_the_last_that_was_released(site: Site) -> None:
     """That is the one that editors work at."""
     with closing(opened(site)) as app:
-        first = coming_month(app.settings)
+        first = coming_month(app)
         assert first == app.settings.first_month
         (app.editions_folder / str(first)).mkdir(parents=True)
-        assert coming_month(app.settings) == first.shift(1)
+        assert coming_month(app) == first.shift(1)
+
+
+def test_nobody_works_at_a_month_that_was_cancelled(site: Site) -> None:
+    """It has no edition, and never will: check and preview go on to the next, without a release in between."""
+    with closing(opened(site)) as app:
+        first = coming_month(app)
+        pipeline.prepare(first, app)
+        assert coming_month(app) == first
+        with app.store.begin() as tx:
+            mailings.cancel(tx, first, app.clock())
+        assert coming_month(app) == first.shift(1)
+    with closing(build_app(load_settings(site.folder))) as app:
+        (site.folder / "var" / "newsletter.db").unlink()
+        assert coming_month(app) == first  # a site whose database was never made has cancelled nothing
 
 
 def test_our_own_content_letters_and_pages_have_nothing_to_mend() -> None:
