@@ -62,8 +62,8 @@ def render_notice(
     """Subject and text of a small mail of ours from ``templates/email/<name>/``.
 
     ``reminder-draft-ready`` prints ``month`` (Month), ``at`` (the aware datetime of sending), ``days`` (until then)
-    and ``failures`` (texts); ``reminder-held`` prints ``month``, ``reason`` ("late", "unapproved" or "failed") and
-    ``detail`` (text).
+    ``failures`` (texts) and ``blocking`` (how many findings block); ``reminder-held`` prints ``month``, ``reason``
+    ("late", "unapproved", "blocked" or "failed"), ``detail`` (text), ``findings`` (texts) and ``more`` (how many).
     Raises ConfigError like ``render_report``.
     """
     tools = {"publication": publication, "wrap": wrapped}
