@@ -6,6 +6,7 @@ fault in one of them hides nothing of the others.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -15,15 +16,16 @@ from newsletter.checks.codes import GATE
 from newsletter.checks.mails.letter import MAX_BYTES as MAX_MAIL_BYTES
 from newsletter.config_rules import read_small
 from newsletter.errors import HandlingError, UsageError
-from newsletter.findings import STATE_FOLDER, coming_month
-from newsletter.model import Collected, Finding, Gravity, Place
+from newsletter.findings import STATE_FOLDER
+from newsletter.model import Collected, Finding, Gravity, Month, Place
+from newsletter.store import mailings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
     from newsletter.app import App
-    from newsletter.model import Month, Preflight
+    from newsletter.model import Preflight
 
 LINKS: Final = "links.json"  # below var/: what was learned about links to elsewhere
 LINK_CONNECT_SECONDS: Final = 5
@@ -40,7 +42,7 @@ def preflight(
     Raises:
         ConfigError: a template or a setting is broken.
     """
-    month = month or coming_month(app.settings)
+    month = month or coming_month(app)
     collected, found, editions = pipeline.looked(app, month)
     findings = list(found)
     if links:
@@ -58,6 +60,18 @@ def preflight(
     return weighed(in_order(findings), collected, app.house, elsewhere=letters and pages)
 
 
+def coming_month(app: App) -> Month:
+    """The month that editors work at: after the last one that was released or cancelled, but none before the first."""
+    settled = [app.settings.first_month.shift(-1)]
+    for path in app.editions_folder.glob("[0-9]*"):
+        with suppress(ValueError):
+            settled.append(Month.parse(path.name))
+    if app.has_store():
+        with app.store.read() as tx:
+            settled += (one.month for one in mailings.every(tx) if one.state in pipeline.SETTLED)
+    return max(settled).shift(1)
+
+
 def preflight_mails(app: App, paths: Iterable[Path], *, month: Month | None = None) -> Preflight:
     """Judge mails that lie in files, by the rules for letters; each is named like its file, without the ending.
 
@@ -67,7 +81,7 @@ def preflight_mails(app: App, paths: Iterable[Path], *, month: Month | None = No
         UsageError: a file cannot be read, or is larger than any mail that is looked at.
     """
     letters = [(_name(path), _mail(path)) for path in paths]
-    collected, _, _ = pipeline.collect(app, month or coming_month(app.settings))
+    collected, _, _ = pipeline.collect(app, month or coming_month(app))
     found = check_letters(letters, app.house.with_texts(collected))
     return weighed(found, Collected(), app.house, elsewhere=False)  # whether content waives in vain is not asked here
 

@@ -67,9 +67,20 @@ def test_the_hostile_feed_left_no_trace(demo: Demo) -> None:
             assert not re.search(r"<script|onerror|javascript:|<iframe|<form|tracking", text, re.IGNORECASE)
 
 
-@pytest.mark.parametrize("language", ["en", "fr"])
-@pytest.mark.parametrize("width", [375, 1024])
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize(
+    ("dark", "width", "language"),
+    [
+        # Each pair of a theme, a width and a language is among the first four.
+        (False, 375, "en"),
+        (False, 1024, "fr"),
+        (True, 375, "fr"),
+        (True, 1024, "en"),
+        pytest.param(False, 375, "fr", marks=pytest.mark.slow),
+        pytest.param(False, 1024, "en", marks=pytest.mark.slow),
+        pytest.param(True, 375, "en", marks=pytest.mark.slow),
+        pytest.param(True, 1024, "fr", marks=pytest.mark.slow),
+    ],
+)
 def test_a_mail_from_the_demo_opens_without_a_request_and_without_a_barrier(
     demo: Demo,
     browser: Browser,

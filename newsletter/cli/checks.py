@@ -60,9 +60,7 @@ def check(paths: Sequence[Path], *, month: Month | None, links: bool, as_sarif: 
 
 
 def _found(settings: Settings, month: Month | None, *, everything: bool, links: bool) -> Preflight:
-    from newsletter.findings import coming_month, kept  # noqa: PLC0415
-
-    month = month or coming_month(settings)
+    from newsletter.findings import kept  # noqa: PLC0415
 
     def judge() -> Preflight:
         from newsletter.preflight import preflight  # noqa: PLC0415  # what renders costs 0.5 s
@@ -72,7 +70,7 @@ def _found(settings: Settings, month: Month | None, *, everything: bool, links: 
 
     if links:
         return judge()  # what lies elsewhere changes without our knowing
-    return kept(settings, f"{month} {'everything' if everything else 'content'}", judge)
+    return kept(settings, f"{month or 'coming'} {'everything' if everything else 'content'}", judge)
 
 
 def _mails(paths: Sequence[Path], month: Month | None) -> Preflight:

@@ -352,11 +352,14 @@ EXAMPLES: dict[str, Example] = {
             linked("mailto:one@example.org", "two@example.org"),
             linked("https://example.org/a", "sign in at https://example.com now"),
             linked("https://example.org.evil.test/", "https://example.org"),
+            linked("https://example.org/a", "https://example.org/b"),
+            linked("mailto:one@example.org", "ask two@example.org"),
         ],
         [
             link("https://example.org/a", "example.org"),
             link("https://example.org/a", "https://example.org/a"),
             link("https://example.org/a", "the file report.pdf"),
+            link("https://example.org/a", "How example.com was copied"),
         ],
     ),
     "mail-link-tracked": Example(

@@ -109,7 +109,7 @@ def scan(links: Iterable[str], *, times: int = 2) -> Scan:
 
 
 def browse(browser: Browser, links: Iterable[str]) -> list[str]:
-    """A browser with scripts on opens every link, and clicks on every link of the page; returns CSP and other errors."""
+    """A browser with scripts on opens every link, and every link of the page; returns CSP and other errors."""
     errors = []
     for link in links:
         with visiting(browser, link) as (page, visit):

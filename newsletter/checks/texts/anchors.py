@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from newsletter.checks.rule import Problem
-from newsletter.checks.texts.hosts import FILE_ENDINGS, SHORTENERS, host_of, refanged
+from newsletter.checks.texts.hosts import SHORTENERS, host_of, other_address
 from newsletter.checks.texts.text import bounded, shown, styled, texts_of
 from newsletter.model import Article, Incident
 
@@ -26,10 +26,6 @@ ici|cliquez ici|cliquer ici|clic ici|ce lien|lien|le lien|cette page|voir ici|pa
 plus d'informations|en savoir plus|lire plus|lire la suite|la suite|suite|voir|voir plus|détails|télécharger
 """
 VAGUE: Final = frozenset(_VAGUE_WORDS.strip().replace("\n", "|").split("|"))
-
-_ADDRESS = re.compile(r"https?://[^\s<>\"“”«»]{1,300}", re.IGNORECASE)
-_HOST = re.compile(r"((?:[a-z0-9-]{1,63}\.){1,10}[a-z]{2,24})(?::\d{1,5})?(?:[/?#]\S{0,300})?", re.IGNORECASE)
-_MAILBOX = re.compile(r"[^\s@]{1,64}@[^\s@]{1,253}\.[a-z]{2,24}", re.IGNORECASE)
 
 _REFERENCE = re.compile(r"(?<!\\)\]\[([^\[\]\n]{1,100})\](?![:(])|(?<!\\)\[(\^[^\[\]\s]{1,100})\](?!:)")
 _DEFINED = re.compile(r"^[ >]*\[([^\[\]\n]{1,100})\]:", re.MULTILINE)
@@ -90,8 +86,7 @@ def text_repeated(item: Item, house: House) -> Iterator[Problem]:
 def text_lies(item: Item, house: House) -> Iterator[Problem]:
     """Words that look like an address lead there: anything else is how phishing looks."""
     for text, link in _links(item):
-        said = _said(link.words)
-        if said and said != _meant(link.target, house):
+        if other_address(link.words, link.target, house.publication.base_url):
             message = f"the link says “{shown(link.words)}”, but leads to {shown(link.target)}"
             yield text.problem(link.start, message, "link words that are no address, or make the two the same")
 
@@ -148,26 +143,6 @@ def _links(item: Item) -> Iterator[tuple[Text, Link]]:
 
 def _at(target: Target, message: str, fix: str) -> Problem:
     return Problem(target.path, target.line, message, fix, target.column)
-
-
-def _said(words: str) -> str:
-    """The host or mailbox that the words show; empty if they show none. File names are none."""
-    plain = refanged(words.strip())
-    if _MAILBOX.fullmatch(plain):
-        return plain.lower()
-    if found := _ADDRESS.search(plain):
-        return host_of(found[0])
-    found = _HOST.fullmatch(plain)
-    ending = found[1].rpartition(".")[2].lower() if found else ""
-    return host_of("//" + found[1]) if found and ending not in FILE_ENDINGS else ""
-
-
-def _meant(target: str, house: House) -> str:
-    """The host or mailbox that the target leads to; a relative one is ours."""
-    scheme, _, rest = target.partition(":")
-    if scheme.lower() == "mailto":
-        return rest.partition("?")[0].lower()
-    return host_of(target if "//" in target else house.publication.base_url)
 
 
 def _folded(words: str) -> str:
