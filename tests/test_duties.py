@@ -131,7 +131,7 @@ def held(app: App, mailserver: MailServer) -> list[str]:
     for _ in range(2):
         with pytest.raises(PreflightError):
             duties.distribute()
-    duties.retry()
+    duties.post()
     return [m.message.get_content() for m in mailserver.mails_to(EDITOR) if "is held" in str(m.message["Subject"])]
 
 
