@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -15,8 +16,9 @@ import structlog
 from newsletter import pipeline, schedule, subscriptions
 from newsletter.collect.feeds import FeedState, fetch_feed
 from newsletter.deliver.outbox import send_notices
-from newsletter.errors import BusyError, NewsletterError
-from newsletter.model import MailingState, Notice
+from newsletter.errors import BusyError, ContentError, NewsletterError, PreflightError
+from newsletter.model import Finding, Gravity, MailingState, Notice
+from newsletter.preflight import preflight
 from newsletter.render.notices import facts_of
 from newsletter.store import deliveries, feeds, mailings, notices
 
@@ -30,7 +32,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 NOTICE_LIFE: Final = timedelta(days=14)
-SETTLED: Final = frozenset({MailingState.RELEASED, MailingState.SENT, MailingState.CANCELLED})
+MAX_FINDINGS: Final = 10  # in a letter to editors; `newsletter check` has all
+MAX_SHOWN: Final = 400  # characters of each
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +60,19 @@ class Duties:
             settled=self._settled(),
             days_before=app.settings.schedule.remind_days,
         )
-        if coming is None:
+        key = f"draft-ready/{coming.month}" if coming else ""
+        if coming is None or self._was_told(key):
             return
         with app.store.read() as tx:
             failures = [str(failure) for failure in feeds.failures(tx)]
         self._tell(
             "reminder-draft-ready",
-            f"draft-ready/{coming.month}",
+            key,
             month=coming.month,
             at=coming.at,
             days=max(0, (coming.at - app.clock()).days),
             failures=failures,
+            blocking=len(preflight(app, month=coming.month).blocking),
         )
 
     def distribute(self) -> None:
@@ -102,7 +107,10 @@ class Duties:
         except NewsletterError as error:
             if month in self._settled():
                 raise  # it is released: its letters wait for the relay, and are tried again
-            self._hold(month, "failed", str(error))
+            if findings := _findings(error):
+                self._block(month, findings)
+            else:
+                self._hold(month, "failed", str(error))
             raise
         if mailing.state is MailingState.CANDIDATE:
             self._hold(month, "unapproved", edition=mailing.digest)
@@ -149,7 +157,7 @@ class Duties:
             return mailings.every(tx)
 
     def _settled(self) -> frozenset[Month]:
-        return frozenset(m.month for m in self._mailings() if m.state in SETTLED)
+        return frozenset(m.month for m in self._mailings() if m.state in pipeline.SETTLED)
 
     def _is_releasing(self, month: Month) -> bool:
         """A release that was begun is finished however late: some readers may have seen its page."""
@@ -159,7 +167,21 @@ class Duties:
         """Tell editors once for each reason; and for each edition that waits for an approval."""
         log.warning("held", month=str(month), reason=reason)
         key = f"held/{month}/{reason}" + (f"/{edition}" if edition else "")
-        self._tell("reminder-held", key, month=month, reason=reason, detail=detail)
+        self._tell("reminder-held", key, month=month, reason=reason, detail=detail, findings=(), more=0)
+
+    def _block(self, month: Month, findings: tuple[Finding, ...]) -> None:
+        """Tell editors what blocks: once for each set of findings, wherever in their files they have moved to."""
+        log.warning("held", month=str(month), reason="blocked", findings=len(findings))
+        known = "\n".join(sorted({f"{one.rule}\0{one.place.path}\0{one.message}" for one in findings}))
+        key = f"held/{month}/blocked/{sha256(known.encode()).hexdigest()}"
+        shown = [f"{one.rule} {one.place}: {one.message}"[:MAX_SHOWN] for one in findings[:MAX_FINDINGS]]
+        more = len(findings) - len(shown)
+        self._tell("reminder-held", key, month=month, reason="blocked", detail="", findings=shown, more=more)
+
+    def _was_told(self, key: str) -> bool:
+        """Whether every editor has this notice, so that nothing need be made out for it."""
+        with self.app.store.read() as tx:
+            return all(notices.is_posted(tx, f"{key}/{editor}") for editor in self.app.settings.editors.addresses)
 
     def _tell(self, kind: str, key: str, **values: object) -> None:
         """One notice for each editor; the key makes it one, however often the bell rings."""
@@ -179,6 +201,18 @@ class Duties:
                         facts=facts_of(values),
                     ),
                 )
+
+
+def _findings(error: NewsletterError) -> tuple[Finding, ...]:
+    """What the preflight found, if that is why the month may not leave."""
+    told = (
+        error.findings
+        if isinstance(error, PreflightError)
+        else error.problems
+        if isinstance(error, ContentError)
+        else ()
+    )
+    return tuple(one for one in told if isinstance(one, Finding) and one.gravity is Gravity.BLOCK)
 
 
 def poll(source: Source, app: App) -> FeedResult:

@@ -6,7 +6,6 @@ Nothing heavy is imported here: when nothing has changed, ``check`` answers with
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from os import environ
@@ -18,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 import newsletter
 from newsletter.config import ENVIRONMENT, FILE_NAME
-from newsletter.model import Month, Preflight  # noqa: TC001  # pydantic reads the annotations
+from newsletter.model import Preflight  # noqa: TC001  # pydantic reads the annotations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,15 +54,6 @@ def kept(settings: Settings, wanted: str, judge: Callable[[], Preflight]) -> Pre
     if of:
         _keep(path, _Kept(of, said))
     return said
-
-
-def coming_month(settings: Settings) -> Month:
-    """The month after the last one that was released, but none before the site's first: editors work at it."""
-    released = [settings.first_month.shift(-1)]
-    for path in (settings.root / EDITIONS).glob("[0-9]*"):
-        with suppress(ValueError):
-            released.append(Month.parse(path.name))
-    return max(released).shift(1)
 
 
 def _fingerprint(settings: Settings, wanted: str) -> str | None:

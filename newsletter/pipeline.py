@@ -70,7 +70,8 @@ log = structlog.get_logger(__name__)
 
 # Once here, a mailing's bytes are decided: preparing again continues it instead of making another.
 OUT: Final = frozenset({MailingState.RELEASED, MailingState.SENT})
-DECIDED: Final = OUT | {MailingState.RELEASING, MailingState.CANCELLED}
+SETTLED: Final = OUT | {MailingState.CANCELLED}  # nobody works at such a month any more
+DECIDED: Final = SETTLED | {MailingState.RELEASING}
 
 RELEASE_LOCK: Final = "release"
 NOBODY: Final = SubscriberId(0)

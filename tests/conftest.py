@@ -1,13 +1,19 @@
 """Real things for every test: a browser, both databases, a mail server. Each lives in ``tests/support``."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
 import structlog
 
+# Read when premailer is imported, by whichever plugin comes first: its own 128 parsed styles are fewer than one letter
+# has, so that every letter of every test would be parsed from its beginning.
+os.environ.setdefault("PREMAILER_CACHE_MAXSIZE", "8192")
+
 pytest_plugins = [
     "tests.support.databases",  # first: the others ask it what may be left out
     "tests.support.browser",
+    "tests.support.demo",
     "tests.support.letters",
     "tests.support.mailserver",
     "tests.support.sites",

@@ -634,8 +634,8 @@ def saying(words: bytes, then: bytes) -> Iterator[int]:
     ("words", "then"),
     [
         (b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n", b""),
-        (b"SSH-2.0-OpenSSH_9.2\r\n", b""),
-        (b"", bytes(range(128, 256))),
+        pytest.param(b"SSH-2.0-OpenSSH_9.2\r\n", b"", marks=pytest.mark.slow),
+        pytest.param(b"", bytes(range(128, 256)), marks=pytest.mark.slow),
         (b"", b"220-welcome to a very long welcome\r\n"),
         (b"220 hello\r\n", b"250-and on\r\n"),
     ],
@@ -652,7 +652,14 @@ def test_a_server_that_does_not_speak_smtp_decides_about_no_letter(
     mended(site, monkeypatch)
 
 
-@pytest.mark.parametrize("nonsense", ["HTTP/1.1 200 OK", "250-" + "x" * 5_000, "777 what"])
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        "777 what",
+        pytest.param("HTTP/1.1 200 OK", marks=pytest.mark.slow),
+        pytest.param("250-" + "x" * 5_000, marks=pytest.mark.slow),
+    ],
+)
 def test_a_relay_that_goes_mad_after_a_text_leaves_one_letter_to_decide_about(
     site: Site, relay: MailServer, monkeypatch: pytest.MonkeyPatch, nonsense: str
 ) -> None:

@@ -194,6 +194,7 @@ def test_links_that_lead_somewhere_are_fine(target: str):
         "/en/articles/wurst/",
         "/de/articles/b/",
         "../wurst/",
+        "b.en.md",
         "b/",
         "/articles/b/",
         "/en/themes/wurst/",

@@ -544,7 +544,7 @@ def refused_to_send(site: Site, relay: MailServer, monkeypatch: pytest.MonkeyPat
     ("content", "message"),
     [
         (None, "cannot be read: {path}: No such file or directory"),
-        (b"", "there is no private key in PEM"),
+        pytest.param(b"", "there is no private key in PEM", marks=pytest.mark.slow),
         (b"not a key", "there is no private key in PEM"),
         (b"x" * 200_000, "is larger than 100,000 bytes"),
         (P256, "the key is neither RSA nor Ed25519, and DKIM knows no others"),

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
-from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
@@ -15,49 +11,15 @@ import dkim
 import pytest
 from playwright.sync_api import Browser
 
-from newsletter.app import App
-from newsletter.cli.serve import web_app
-from newsletter.demo import mailbox as mailbox_pages
-from newsletter.demo import sample, servers
 from newsletter.model import SubscriberState
-from newsletter.resources import packaged
 from newsletter.subscriptions import everybody
 from tests.support.archive import served
 from tests.support.browser import serious, violations, visiting
-from tests.support.webserver import ask, serving
+from tests.support.demo import BASE, Demo
+from tests.support.webserver import ask
 
 LINK = re.compile(r'(?:href|src)="([^"#]+)')
-BASE = "http://archive.demo.example"
 MOVED = (301, 302)
-
-
-@dataclass
-class Demo:
-    """The demo after its work, served."""
-
-    app: App
-    outcome: sample.Outcome
-    maildir: Path
-    address: str
-
-    def mails(self) -> list[EmailMessage]:
-        """Every mail that arrived."""
-        files = [self.maildir / "new" / name for name in sorted(p.name for p in (self.maildir / "new").iterdir())]
-        return [message_from_bytes(path.read_bytes(), policy=policy.default) for path in files]
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    folder = tmp_path_factory.mktemp("demo")
-    (folder / "site").mkdir()
-    with ExitStack() as stack:
-        feeds = stack.enter_context(servers.feed_server(packaged("demo") / "feeds"))
-        port = stack.enter_context(servers.mail_server(folder / "mail"))
-        app = sample.make_site(folder / "site", base_url=BASE, feeds_url=feeds, mail_port=port)
-        stack.callback(app.close)
-        outcome = sample.run(app, folder / "mail")
-        site = web_app(app, lambda pages: mailbox_pages.routes(folder / "mail", pages))
-        yield Demo(app, outcome, folder / "mail", stack.enter_context(serving(site)))
 
 
 def test_every_sample_subscriber_has_exactly_one_mail(demo: Demo) -> None:
@@ -92,11 +54,10 @@ def test_every_letter_is_signed_twice_and_verifies(demo: Demo) -> None:
     """By dkimpy, with the records that ``newsletter keys dkim`` would print."""
     keys = demo.app.dispatch.signing.dkim.keys
     records = {f"{name}.".encode(): value.encode() for name, value in (key.dns_record() for key in keys)}
-    for path in (demo.maildir / "new").iterdir():
-        letter = path.read_bytes().replace(b"\n", b"\r\n").split(b"\r\n", 2)[2]  # without the server's two lines
+    for letter in demo.letters():
         verifier = dkim.DKIM(letter)
         for position in range(len(keys)):
-            assert verifier.verify(position, dnsfunc=lambda name, **_: records.get(name)), path.name
+            assert verifier.verify(position, dnsfunc=lambda name, **_: records.get(name))
     assert {key.algorithm for key in keys} == {"rsa-sha256", "ed25519-sha256"}
 
 
@@ -106,9 +67,20 @@ def test_the_hostile_feed_left_no_trace(demo: Demo) -> None:
             assert not re.search(r"<script|onerror|javascript:|<iframe|<form|tracking", text, re.IGNORECASE)
 
 
-@pytest.mark.parametrize("language", ["en", "fr"])
-@pytest.mark.parametrize("width", [375, 1024])
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize(
+    ("dark", "width", "language"),
+    [
+        # Each pair of a theme, a width and a language is among the first four.
+        (False, 375, "en"),
+        (False, 1024, "fr"),
+        (True, 375, "fr"),
+        (True, 1024, "en"),
+        pytest.param(False, 375, "fr", marks=pytest.mark.slow),
+        pytest.param(False, 1024, "en", marks=pytest.mark.slow),
+        pytest.param(True, 375, "en", marks=pytest.mark.slow),
+        pytest.param(True, 1024, "fr", marks=pytest.mark.slow),
+    ],
+)
 def test_a_mail_from_the_demo_opens_without_a_request_and_without_a_barrier(
     demo: Demo,
     browser: Browser,

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from newsletter import pipeline
 from newsletter.app import App
 from newsletter.duties import Duties
-from newsletter.errors import ContentError, DeliveryError, HandlingError
+from newsletter.errors import ContentError, DeliveryError, HandlingError, PreflightError
 from newsletter.model import DeliveryState, MailingState, Month, Notice
 from newsletter.store import deliveries, mailings, notices
 from tests.campaigns import years
@@ -114,6 +114,53 @@ def test_a_fault_in_the_content_sends_nothing_and_tells_the_editors(
     (mail,) = mailserver.mails_to(EDITOR)
     assert "articles/bad.en.md" in mail.message.get_content()
     assert mailserver.mails_to(READER) == ()
+
+
+HEAD = 'title: "Dead links"\ndate: 2026-10-05\nauthors: [Robin]\nsummary: "Where links lead nowhere."\ntlp: CLEAR\n'
+
+
+def dead_links(app: App, count: int, before: str = "") -> None:
+    """An article with so many links that block."""
+    links = "\n\n".join(f"Look at [what number {n} was](/en/articles/not-there-{n}/)." for n in range(count))
+    (app.root / "articles" / "dead.en.md").write_text(f"---\n{HEAD}---\n{before}{links}\n", encoding="utf-8")
+
+
+def held(app: App, mailserver: MailServer) -> list[str]:
+    """The texts of what editors were told of held months, after the bells rang twice more."""
+    duties = Duties(app, Event())
+    for _ in range(2):
+        with pytest.raises(PreflightError):
+            duties.distribute()
+    duties.post()
+    return [m.message.get_content() for m in mailserver.mails_to(EDITOR) if "is held" in str(m.message["Subject"])]
+
+
+def test_a_month_that_the_preflight_blocks_is_held_with_its_findings(
+    app: App, clock: Clock, mailserver: MailServer
+) -> None:
+    """The first ten with code, place and message; a changed set reminds anew, the same one never twice."""
+    clock.now = DUE
+    dead_links(app, 12)
+    (told,) = held(app, mailserver)
+    words = " ".join(told.split())
+    assert "The preflight found what blocks it." in words
+    assert words.count("link-internal-dead articles/dead.en.md:") == 10
+    assert "not-there-9/" in words
+    assert "not-there-10" not in words
+    assert "and 2 more" in words
+    assert "newsletter check --month 2026-10" in told
+    dead_links(app, 12, before="The same, further down.\n\n")
+    assert len(held(app, mailserver)) == 1
+    dead_links(app, 11)
+    assert len(held(app, mailserver)) == 2
+    assert mailserver.mails_to(READER) == ()
+
+
+def test_the_ready_draft_says_how_many_findings_block_it(app: App, mailserver: MailServer) -> None:
+    dead_links(app, 3)
+    tick(app)
+    (mail,) = mailserver.mails_to(EDITOR)
+    assert "3 findings block it" in mail.message.get_content()
 
 
 def test_letters_that_were_deferred_are_tried_again_when_their_time_has_come(

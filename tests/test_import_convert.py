@@ -145,6 +145,64 @@ def test_emphasis_that_cannot_close_is_left_out_and_told() -> None:
     assert "emphasis was left out" in remarks[0]
 
 
+def converted(html: str) -> tuple[str, tuple[str, ...]]:
+    """The Markdown of a text, and what is told of it."""
+    return markdown_of(tree_of(f"<html><body>{html}</body></html>").find("body"))
+
+
+@pytest.mark.parametrize(
+    ("html", "markdown", "told"),
+    [
+        ("<p>10<sup>-12</sup> m<sup>2</sup>, H<sub>2</sub>O</p>", "10⁻¹² m², H₂O", ()),
+        ("<p>x<sup><span>2</span>n</sup></p>", "x²ⁿ", ()),
+        ("<p>the 1<sup>st</sup> of x<sub>max</sub></p>", "the 1st of xmax", ("st", "max")),
+        ("<p>2<sup>10</sup>b<sub>10q</sub></p>", "2¹⁰b10q", ("10q",)),
+        ("<p>said<sup><a href='https://e.org/1'>1</a></sup></p>", "said[¹](https://e.org/1)", ()),
+        ("<pre>a<sup>2</sup></pre>", "```\na²\n```", ()),
+        ("<p><code>a<sup>2</sup></code>b</p>", "`a²`b", ()),
+    ],
+)
+def test_raised_and_lowered_signs_become_unicode_or_are_told(html: str, markdown: str, told: tuple[str, ...]) -> None:
+    """10 to the 6 must not become 106 and nobody know."""
+    text, remarks = converted(html)
+    assert text == markdown
+    wanted = f"raised or lowered in the source, and now like the rest: {', '.join(told)}"
+    assert remarks == ((wanted,) if told else ())
+
+
+@pytest.mark.parametrize(
+    "target", ["javascript:alert(1)", " JavaScript:alert(1)", "java\nscript:alert(1)", "data:text/html,x", "vbscript:x"]
+)
+def test_a_link_that_would_run_keeps_its_words_and_is_told(target: str) -> None:
+    text, remarks = converted(f'<p>Press <a href="{target}">here</a> or <a href="mailto:a@e.org">write</a>.</p>')
+    assert text == "Press here or [write](mailto:a@e.org)."
+    (told,) = remarks
+    assert told == f"link left out, its words stay: {''.join(target.split())}"
+
+
+def test_lists_in_a_table_become_words_of_their_cells_and_are_told() -> None:
+    """A table with heads stays a table: Markdown has no lists in cells."""
+    text, remarks = converted(
+        "<table><tr><th>What</th><th>How</th></tr>"
+        "<tr><td>Phone</td><td>Ask:<ul><li>who</li><li>why<ol><li>now</li></ol></li></ul></td></tr></table>"
+    )
+    assert [re.sub(" +", " ", line) for line in text.splitlines()] == [
+        "| What | How |",
+        "| --- | --- |",
+        "| Phone | Ask: who; why; now |",
+    ]
+    assert remarks == ("lists in the cells of a table became words with semicolons between them",)
+
+
+def test_a_table_that_markdown_cannot_hold_becomes_paragraphs_and_is_told() -> None:
+    """One note for however many; a table of one cell around a text has lost nothing."""
+    two = "<table><tr><td><p>a</p><p>b</p></td><td><ul><li>c</li></ul></td></tr></table>"
+    text, remarks = converted(two + "<p>x</p>" + two)
+    assert text == "a\n\nb\n\n- c\n\nx\n\na\n\nb\n\n- c"
+    assert remarks == ("a table became paragraphs, since its cells hold more than a line (2 tables)",)
+    assert converted("<table><tr><td><h2>One</h2><p>cell</p></td></tr></table>")[1] == ()
+
+
 def test_a_page_that_is_nested_without_end_is_read_in_bounds() -> None:
     """Ten thousand elements inside each other neither break the walk nor lose the words in reach."""
     text = again("<p>begin</p>" + "<div><b><i><span>" * 50 + "deep" + "</span></i></b></div>" * 50)

@@ -167,6 +167,34 @@ def test_shortcodes_are_told_not_guessed() -> None:
     assert markdown("---\ntitle: T\n---\na `{{< youtube x >}}` b").remarks == ()
 
 
+@pytest.mark.parametrize(
+    ("head", "body", "summary"),
+    [
+        ('summary: "{{< lead >}}Beware of the lift.{{< /lead >}}"\n', "A story.", "Beware of the lift."),
+        ('summary: "{{% ref x %}}"\n', "A story about a lift.", "A story about a lift."),
+        ("", "{% include a.html %} A story about a lift.", "A story about a lift."),
+    ],
+)
+def test_a_shortcode_does_not_come_into_the_summary_and_is_told(site: Site, head: str, body: str, summary: str) -> None:
+    """Mails and indexes would print it, and no old tool is there to read it."""
+    site.write("old/lift.md", f"---\ntitle: T\ndate: 2019-01-02\n{head}---\n{body}\n")
+    told = site.must("import", "old", "--tlp", "CLEAR", "--write")
+    assert f'summary: "{summary}"\n' in (site.folder / "articles/2019/lift.en.md").read_text(encoding="utf-8")
+    assert "note: left out of the summary, since only its old tool understood it: {" in told
+
+
+def test_links_of_a_page_that_would_run_or_lie_on_a_disk_are_told() -> None:
+    found = page(
+        f"<title>A title</title><p>{PROSE} <a href='javascript:x()'>open</a> <a href='file:///c/x'>disk</a>"
+        " <a href='#top'>up</a></p>"
+    )
+    assert found.remarks == (
+        "link left out, its words stay: javascript:x()",
+        "link left out, its words stay: file:///c/x",
+        "link left out, its words stay: #top",
+    )
+
+
 # --- feeds ------------------------------------------------------------------------------------------------------
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -267,13 +266,44 @@ def test_the_given_close_is_dropped_and_told(site: Site) -> None:
     assert "standing close left out: Drive safely" in told
 
 
-def test_a_date_that_nobody_tells_is_when_the_file_was_changed_and_marked(site: Site) -> None:
-    path = site.write("old/a.txt", "A title\n\nA story that goes on and on.\n")
-    os.utime(path, (1_300_000_000, 1_300_000_000))
-    site.must("import", "old", "--tlp", "CLEAR", "--write")
-    text = (site.folder / "articles/2011/a.en.md").read_text(encoding="utf-8")
-    assert "date: 2011-03-13" in text
-    assert "# guessed: date: when the file was last changed" in text
+STORY = "A title\n\nA story that goes on and on.\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "day", "told"),
+    [
+        ("2019-04-usb.txt", "2019-04-01", "the month in the file's name"),
+        ("201904_usb.txt", "2019-04-01", "the month in the file's name"),
+        ("2019-04-31-usb.txt", "2019-04-01", "the month in the file's name"),
+        ("2019/04/usb.txt", "2019-04-01", "the month of its folder or old address"),
+        ("2019-04/usb.txt", "2019-04-01", "the month of its folder or old address"),
+        ("2019/04/12/usb.txt", "2019-04-12", "its old address or folder"),
+        ("2018/2019-04-usb.txt", "2019-04-01", "the month in the file's name"),
+    ],
+)
+def test_a_month_in_the_name_or_folder_dates_a_text_and_is_marked(site: Site, name: str, day: str, told: str) -> None:
+    """The first of the month, and a comment that says so; what --date says is for what has no date at all."""
+    site.write(f"old/{name}", STORY)
+    site.must("import", "old", "--tlp", "CLEAR", "--date", "2012-01-02", "--write")
+    (path,) = site.folder.glob("articles/2019/*.md")
+    text = path.read_text(encoding="utf-8")
+    assert f"date: {day}\n" in text
+    assert f"# guessed: date: {told}" in text
+
+
+@pytest.mark.parametrize(
+    "name", ["usb.txt", "cve-2019-0456.txt", "top-10.txt", "2019/usb.txt", "backup-2019-04/usb.txt"]
+)
+def test_a_date_that_nobody_tells_refuses_the_text(site: Site, name: str) -> None:
+    """When a file was last changed is when it was copied: a whole archive would come out as news of this month."""
+    site.write(f"old/{name}", STORY)
+    site.write("old/2019-05-12-label.txt", "Another title\n\nAnother story that goes on and on.\n")
+    assert site.newsletter("import", "old", "--tlp", "CLEAR", "--write") == 2
+    assert site.out.count("no date was found; put one into its name, like 2019-05-12-usb-stick, or say --date") == 1
+    assert {path.name for path in site.folder.glob("articles/**/*.md")} == {"first.en.md", "label.en.md"}
+    site.must("import", "old", "--tlp", "CLEAR", "--date", "2020-02-03", "--write")
+    assert (site.folder / "articles/2019/label.en.md").exists()
+    assert len(list(site.folder.glob("articles/2020/*.md"))) == 1
 
 
 def test_a_language_of_the_name_wins_over_the_option_and_the_guess() -> None:

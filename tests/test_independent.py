@@ -17,7 +17,7 @@ from playwright.sync_api import Browser
 
 from newsletter import pipeline
 from newsletter.app import build_app
-from newsletter.checks.mails import css
+from newsletter.checks.mails import check_letter, css
 from newsletter.checks.mails.letter import Letter
 from newsletter.config import load_settings
 from newsletter.render.environment import Templates
@@ -27,6 +27,7 @@ from tests.rules.mail_examples import EXAMPLES, add
 from tests.support.archive import OURS, sample_site
 from tests.support.browser import serious, violations, visiting
 from tests.support.databases import missing
+from tests.support.demo import Demo
 
 pytestmark = pytest.mark.slow
 
@@ -82,6 +83,16 @@ def letters(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return [written(folder / f"{name}.html", Letter(name, raw).html) for name, raw in own_letters().items()]
 
 
+@pytest.fixture(scope="module")
+def captured(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The HTML of one letter in each language as the demo's mailbox has it: released, signed, sent and received."""
+    folder = tmp_path_factory.mktemp("captured")
+    letters = [Letter("2026-10", raw) for raw in demo.letters()]
+    found = {letter.language: letter.html for letter in letters if letter.html}
+    assert found.keys() == {"en", "fr"}
+    return [written(folder / f"captured.{language}.html", html) for language, html in sorted(found.items())]
+
+
 def written(path: Path, html: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(html, encoding="utf-8")
@@ -113,6 +124,11 @@ def test_nu_checker_agrees_about_letters(checkers: Path, letters: list[Path]):
     assert nu(checkers, letters) == []
 
 
+def test_nu_checker_agrees_about_letters_of_the_demo(checkers: Path, captured: list[Path]):
+    """What arrived is as valid as what was rendered."""
+    assert nu(checkers, captured) == []
+
+
 def test_nu_checker_agrees_about_pages(checkers: Path, tmp_path: Path):
     """The repository's archive and the sample one, which has editions, charts and redirects."""
     app = build_app(load_settings(REPOSITORY))
@@ -136,8 +152,10 @@ def test_nu_checker_finds_what_our_rule_finds(checkers: Path, tmp_path: Path):
     assert {one.partition(":")[0] for one in said} == {file.name for file in files}
 
 
-def test_caniemail_agrees_about_letters(checkers: Path, letters: list[Path]):
-    """Nothing beyond what we declared to be enhancements, and what no style can help."""
+@pytest.mark.parametrize("source", ["letters", "captured"])
+def test_caniemail_agrees_about_letters(checkers: Path, request: pytest.FixtureRequest, source: str):
+    """Nothing beyond what we declared to be enhancements, and what no style can help; in the demo's mailbox too."""
+    letters: list[Path] = request.getfixturevalue(source)
     found = caniemail(checkers, letters)
     assert len(found) == len(letters)
     assert {feature for features in found.values() for feature in features} - CANIEMAIL_PASSES.keys() == set()
@@ -150,6 +168,12 @@ def test_caniemail_finds_what_our_rule_finds(checkers: Path, tmp_path: Path):
     assert {"position", "opacity"} <= features.keys()
 
 
+def test_our_own_rules_agree_about_letters_of_the_demo(demo: Demo):
+    """Signed and addressed to everybody, text-only ones among them: what arrived still has nothing to mend."""
+    found = [str(one) for raw in demo.letters() for one in check_letter(Letter("2026-10", raw), demo.app.house)]
+    assert found == []
+
+
 def test_enhancements_are_used():
     """What the letters no longer use must not stay allowed."""
     used = {feature for name, raw in own_letters().items() for _, feature, _ in css._used(Letter(name, raw))}
@@ -157,9 +181,9 @@ def test_enhancements_are_used():
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_axe_agrees_about_letters(browser: Browser, letters: list[Path], *, dark: bool):
-    """In both themes: no violation of any weight but what belongs to the mail program."""
-    for letter in letters:
+def test_axe_agrees_about_letters(captured: list[Path], letters: list[Path], browser: Browser, *, dark: bool):
+    """In both themes, those of the demo's mailbox too: no violation of any weight but what belongs to the program."""
+    for letter in (*letters, *captured):
         with visiting(browser, letter.as_uri(), dark=dark) as (page, visit):
             assert violations(page, disabled_rules=tuple(AXE_PASSES)) == []
             assert visit.outside == []

@@ -86,9 +86,10 @@ def test_stricter_letters_are_as_they_should_be(tlp: Tlp):
 @pytest.mark.parametrize("language", [EN, FR])
 def test_notices_are_as_they_should_be(language):
     """Small mails of ours: the rules over headers and text hold for them, those over lists do not."""
-    ready = {"month": Month(2026, 10), "at": DATE, "days": 5, "failures": ["a source was away"]}
-    held = {"month": Month(2026, 10), "reason": "late", "detail": "since Tuesday"}
-    for name, values in (("reminder-draft-ready", ready), ("reminder-held", held)):
+    ready = {"month": Month(2026, 10), "at": DATE, "days": 5, "failures": ["a source was away"], "blocking": 1}
+    held = {"month": Month(2026, 10), "reason": "late", "detail": "since Tuesday", "findings": (), "more": 0}
+    blocked = held | {"reason": "blocked", "detail": "", "findings": ["tlp-missing a.en.md:1: no label"], "more": 1}
+    for name, values in (("reminder-draft-ready", ready), ("reminder-held", held), ("reminder-held", blocked)):
         notice = render_notice(name, language, facts_of(values), PUBLICATION, PACKAGED)
         raw = compile_notice(
             notice, PUBLICATION, recipient="editor@example.org", date=DATE, message_id=f"<notice.1@{DOMAIN}>"

@@ -17,9 +17,10 @@ from newsletter.checks import rules
 from newsletter.cli.sarif import sarif
 from newsletter.config import load_settings
 from newsletter.errors import PreflightError
-from newsletter.findings import KEPT, coming_month
+from newsletter.findings import KEPT
 from newsletter.model import Finding, Gravity, MailingState, Month, Place, Preflight, Waived
-from newsletter.preflight import preflight
+from newsletter.preflight import coming_month, preflight
+from newsletter.store import mailings
 from tests.support.mailserver import MailServer
 from tests.support.sites import Site
 
@@ -92,12 +93,38 @@ def test_a_waiver_that_is_no_reason_is_a_fault(site: Site, waiver: str) -> None:
     assert "reason" in site.out
 
 
-@pytest.mark.parametrize("waiver", [f"waive:\n  {CODE}:\n", f'waive:\n  {CODE}: "  "\n'])
-def test_a_waiver_without_a_reason_is_none(site: Site, waiver: str) -> None:
-    """Who waives says why; until then the finding stands."""
+@pytest.mark.parametrize(
+    ("waiver", "line", "message"),
+    [
+        (f"waive:\n  {CODE}:\n", 8, f'"waive.{CODE}" gives no reason'),
+        (f'waive:\n  {CODE}: "  "\n', 8, f'"waive.{CODE}" gives no reason'),
+        (f'waive:\n  title-too-long: "Its name"\n  {CODE}: n/a\n', 9, f'"waive.{CODE}" gives no reason'),
+        ("waive:\n", 7, '"waive" names no rule'),
+        ("waive: {}\n", 7, '"waive" names no rule'),
+    ],
+)
+def test_an_empty_waiver_is_a_fault(site: Site, waiver: str, line: int, message: str) -> None:
+    """Who waives says what and why: an empty one would look like an answer, and be none."""
     dead(site, waiver)
     found = blocked(site)
-    assert (found["blocking"], found["waived"]) == (1, [])
+    assert found["waived"] == []
+    (finding,) = (f for f in found["findings"] if f["rule"] == "field")
+    assert (finding["path"], finding["line"], finding["severity"]) == (PLACE, line, "block")
+    assert finding["message"] == message
+    assert "write `waive:` and below it" in finding["fix"]
+
+
+@pytest.mark.parametrize(
+    ("path", "head"),
+    [
+        ("incidents/2026/INC-2026-001.en.md", "waive:\n"),
+        ("reports/2026-10.en.md", "waive:\n"),
+    ],
+)
+def test_an_empty_waiver_of_an_incident_or_a_note_is_a_fault_too(site: Site, path: str, head: str) -> None:
+    """Whatever else is wrong with the file."""
+    site.write(path, f"---\n{head}---\nWords.\n")
+    assert '"waive" names no rule' in [f["message"] for f in blocked(site)["findings"]]
 
 
 # --- force --------------------------------------------------------------------------------------
@@ -261,13 +288,27 @@ def test_a_site_that_cannot_be_written_is_judged_all_the_same(site: Site) -> Non
     assert list((site.folder / "var").glob(".check*")) == []
 
 
-def test_the_coming_month_is_the_first_that_was_not_released(site: Site) -> None:
+def test_the_coming_month_is_the_first_after_the_last_that_was_released(site: Site) -> None:
     """That is the one that editors work at."""
     with closing(opened(site)) as app:
-        first = coming_month(app.settings)
+        first = coming_month(app)
         assert first == app.settings.first_month
         (app.editions_folder / str(first)).mkdir(parents=True)
-        assert coming_month(app.settings) == first.shift(1)
+        assert coming_month(app) == first.shift(1)
+
+
+def test_nobody_works_at_a_month_that_was_cancelled(site: Site) -> None:
+    """It has no edition, and never will: check and preview go on to the next, without a release in between."""
+    with closing(opened(site)) as app:
+        first = coming_month(app)
+        pipeline.prepare(first, app)
+        assert coming_month(app) == first
+        with app.store.begin() as tx:
+            mailings.cancel(tx, first, app.clock())
+        assert coming_month(app) == first.shift(1)
+    with closing(build_app(load_settings(site.folder))) as app:
+        (site.folder / "var" / "newsletter.db").unlink()
+        assert coming_month(app) == first  # a site whose database was never made has cancelled nothing
 
 
 def test_our_own_content_letters_and_pages_have_nothing_to_mend() -> None:

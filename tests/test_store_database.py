@@ -12,14 +12,15 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import IntegrityError, StatementError
 
 from newsletter.errors import ConfigError, ConflictError, StoreError
-from newsletter.model import SubscriberId, SubscriberState
-from newsletter.store import feeds, meta, migrate, schema, subscribers
+from newsletter.model import Admission, SubscriberId, SubscriberState
+from newsletter.store import feeds, meta, migrate, notices, schema, subscribers
 from newsletter.store.database import Store
 from newsletter.store.tables import metadata
 from tests.support.ledger import CONSENT, NOW, add_people, entry, person, record, write_locked
@@ -85,6 +86,39 @@ def test_upgrading_twice_changes_nothing(empty_database):
         store.check()
         with store.read() as tx:
             assert meta.get(tx, "tick") == "kept"
+
+
+def test_people_and_notices_of_an_older_version_are_kept(empty_database):
+    """Their rows, what refers to them, and the words of notices that wait; the new states are known after it."""
+    with closing(empty_database.open()) as store:
+        with store.begin() as tx:
+            config = migrate.configuration()
+            config.attributes["connection"] = tx
+            command.upgrade(config, "0003")
+            now = "2026-11-03 08:00:00"
+            tx.exec_driver_sql(
+                "INSERT INTO subscriber"
+                " (id, mailbox, mailbox_key, typed, language, audience, format, state, created, changed)"
+                f" VALUES (7, 'A@b.org', 'a@b.org', 'A@b.org', 'en', 'public', 'html', 'active', '{now}', '{now}')"
+            )
+            tx.exec_driver_sql(
+                f"INSERT INTO consent (subscriber_id, at, how, note) VALUES (7, '{now}', 'form', 'asked')"
+            )
+            tx.exec_driver_sql(
+                "INSERT INTO notice (key, recipient, subject, text, created, expires, state, attempts, next_attempt,"
+                " changed, reply) VALUES ('k', 'x@b.org', 'It''s \"held\"', 'Two\nlines', "
+                f"'{now}', '2027-01-01 00:00:00', 'pending', 0, '{now}', '{now}', '')"
+            )
+        store.upgrade()
+        with store.begin() as tx:
+            kept = subscribers.get(tx, SubscriberId(7))
+            assert (kept.address.mailbox, kept.admission, kept.paused_until) == ("A@b.org", Admission.OPEN, None)
+            assert [one.note for one in subscribers.consents(tx, kept.id)] == ["asked"]
+            (waiting,) = notices.due(tx, NOW)
+            assert (waiting.kind, waiting.facts) == ("plain", {"subject": 'It\'s "held"', "text": "Two\nlines"})
+            assert subscribers.set_state(tx, kept.id, SubscriberState.ENDED, NOW)
+        with pytest.raises(IntegrityError), store.begin() as tx:
+            tx.exec_driver_sql("UPDATE subscriber SET state = 'pending'")
 
 
 def test_two_processes_upgrade_at_once(empty_database):

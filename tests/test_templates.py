@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ from tests.support.samples import EN, FR, OCTOBER, sample_report
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from newsletter.model import Language
 
 
 @pytest.mark.parametrize(
@@ -55,14 +58,17 @@ def test_sites_own_template_comes_first(tmp_path: Path) -> None:
 
 def test_reminder_of_a_ready_draft_says_what_to_do() -> None:
     """Month, day of sending, how to look at it and how to approve it."""
-    values = {"month": OCTOBER, "at": datetime(2026, 11, 3, 9, 0, tzinfo=UTC), "days": 5, "failures": []}
-    values = facts_of(values)
+    at = datetime(2026, 11, 3, 9, 0, tzinfo=UTC)
+    values = facts_of({"month": OCTOBER, "at": at, "days": 5, "failures": [], "blocking": 0})
     notice = render_notice("reminder-draft-ready", EN, values, PUBLICATION, PACKAGED)
     subject, text = notice.subject, notice.text
     assert subject == "Monthly Security Report: the draft of October 2026 is ready"
     assert "It is due in 5 days, on 3 November 2026, 09:00." in text
     assert "newsletter approve 2026-10" in text
     assert "could not be used" not in text
+    assert "newsletter check" not in text
+    text = render_notice("reminder-draft-ready", EN, values | {"blocking": 2}, PUBLICATION, PACKAGED).text
+    assert "2 findings block it; see them with:\n  newsletter check --month 2026-10\n" in text
     text = render_notice("reminder-draft-ready", EN, values | {"failures": ["cert: dead"]}, PUBLICATION, PACKAGED).text
     assert text.endswith("could not be used; the month goes on without them:\n  cert: dead\n")
     notice = render_notice("reminder-draft-ready", FR, values | {"days": 1}, PUBLICATION, PACKAGED)
@@ -77,13 +83,28 @@ def test_reminder_of_a_ready_draft_says_what_to_do() -> None:
 )
 def test_reminder_of_a_held_month_says_why(reason: str, says: str) -> None:
     """Held, needs you: the reason, its detail, and the commands that help."""
-    values = {"month": OCTOBER, "reason": reason, "detail": "no such relay"}
-    values = facts_of(values)
+    values = facts_of({"month": OCTOBER, "reason": reason, "detail": "no such relay", "findings": (), "more": 0})
     notice = render_notice("reminder-held", EN, values, PUBLICATION, PACKAGED)
     subject, text = notice.subject, notice.text
     assert subject == "Monthly Security Report: October 2026 is held and needs you"
     assert says in text
     assert "  no such relay" in text
+    assert max(len(line) for line in text.split("\n")) <= COLUMNS
+
+
+@pytest.mark.parametrize(
+    ("language", "says"),
+    [(EN, "The preflight found what blocks it."), (FR, "Le contrôle a trouvé ce qui le bloque.")],
+)
+def test_reminder_of_a_blocked_month_names_what_blocks(language: Language, says: str) -> None:
+    """The findings, how many more there are, and the command that shows all."""
+    told = [f"link-internal-dead articles/a.en.md:{line}: leads nowhere" for line in range(10)]
+    values = facts_of({"month": OCTOBER, "reason": "blocked", "detail": "", "findings": told, "more": 3})
+    text = render_notice("reminder-held", language, values, PUBLICATION, PACKAGED).text
+    assert says in text
+    assert all(f"\n  {one}\n" in text for one in told)
+    assert re.search(r"\n  (?:and|et) 3 (?:more|autres)\n", text)
+    assert "\n  newsletter check --month 2026-10\n" in text
     assert max(len(line) for line in text.split("\n")) <= COLUMNS
 
 

@@ -141,7 +141,7 @@ def _is_printed(item: Article | Incident | EditorNote) -> bool:
 def _leads_somewhere(address: str, addresses: frozenset[str], publication: Publication) -> bool:
     path = unquote(urlsplit(address).path)
     if "." in path.rpartition("/")[2]:
-        return True  # a file: feeds and pictures are not ours to know here
+        return not path.endswith(".md")  # a file: feeds and pictures are not ours to know here; a text has a page
     path = path.rstrip("/") + "/"
     language, _, rest = path.removeprefix("/").partition("/")
     is_index = language in publication.languages and (rest in _SECTIONS or _DATED.fullmatch(rest) is not None)

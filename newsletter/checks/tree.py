@@ -236,6 +236,16 @@ class _Reader(HTMLParser):
         line, column = self.getpos()
         self.tree.comments.append(Spot(data, line, column + 1))
 
+    def parse_comment(self, i: int, report: bool = True) -> int:  # noqa: FBT001, FBT002  # the library's signature
+        """A comment that is never closed goes on to the end, as in browsers; not every release of Python says so."""
+        end = super().parse_comment(i, report)
+        if end >= 0:
+            return end
+        self.fault("a comment is never closed")
+        self.handle_comment(self.rawdata[i + len("<!--") :])
+        del self._open[1:]  # what would have closed these is lost in the comment: one fault, not many
+        return len(self.rawdata)
+
     def handle_decl(self, decl: str) -> None:
         line, column = self.getpos()
         if self.tree.doctype is None:

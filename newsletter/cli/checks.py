@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from newsletter.config import Settings
     from newsletter.model import Finding, Month, Waived
 
+MAIL: Final = ".eml"
 SEVERITIES: Final = {Gravity.BLOCK: ("blocks  ", "red"), Gravity.ADVISE: ("advice  ", "yellow")}
 
 
@@ -29,17 +30,22 @@ SEVERITIES: Final = {Gravity.BLOCK: ("blocks  ", "red"), Gravity.ADVISE: ("advic
 def check(paths: Sequence[Path], *, month: Month | None, links: bool, as_sarif: bool, as_json: bool) -> int:
     """Find every fault: in the content, in the letters of the coming month as they would be sent, in every page.
 
-    With PATHS, in the content below them alone. Exit code 0 when nothing blocks a release, 1 when something does.
+    With PATHS, in the content below them alone; a file that ends in .eml is judged as a letter of this site, wherever
+    it lies. Exit code 0 when nothing blocks a release, 1 when something does.
     """
     if as_json and as_sarif:
         raise UsageError("--json and --sarif are two forms of the same: choose one of them")
     for path in (path for path in paths if not path.exists()):
         raise UsageError(f"{path} does not exist")
     settings = site_settings()
-    for path in (path for path in paths if not path.resolve().is_relative_to(settings.root.resolve())):
+    mails = [path for path in paths if path.suffix.lower() == MAIL]
+    content = [path for path in paths if path not in mails]
+    for path in (path for path in content if not path.resolve().is_relative_to(settings.root.resolve())):
         raise UsageError(f"{path} is no part of the site in {settings.root}")
-    found = _found(settings, month, everything=not paths, links=links)
-    found = _below(found, settings.root, [path.resolve() for path in paths])
+    found = _mails(mails, month) if mails else Preflight()
+    if content or not mails:
+        judged = _found(settings, month, everything=not paths, links=links)
+        found = _joined(_below(judged, settings.root, [path.resolve() for path in content]), found)
     if as_sarif:
         from newsletter.cli.sarif import sarif  # noqa: PLC0415
 
@@ -49,14 +55,12 @@ def check(paths: Sequence[Path], *, month: Month | None, links: bool, as_sarif: 
     else:
         _print(found)
         if paths:
-            click.echo("content alone: letters and pages are judged without PATHS", err=True)
+            click.echo("these alone: the letters of the month and the pages are judged without PATHS", err=True)
     return 1 if found.blocking else 0
 
 
 def _found(settings: Settings, month: Month | None, *, everything: bool, links: bool) -> Preflight:
-    from newsletter.findings import coming_month, kept  # noqa: PLC0415
-
-    month = month or coming_month(settings)
+    from newsletter.findings import kept  # noqa: PLC0415
 
     def judge() -> Preflight:
         from newsletter.preflight import preflight  # noqa: PLC0415  # what renders costs 0.5 s
@@ -66,7 +70,19 @@ def _found(settings: Settings, month: Month | None, *, everything: bool, links: 
 
     if links:
         return judge()  # what lies elsewhere changes without our knowing
-    return kept(settings, f"{month} {'everything' if everything else 'content'}", judge)
+    return kept(settings, f"{month or 'coming'} {'everything' if everything else 'content'}", judge)
+
+
+def _mails(paths: Sequence[Path], month: Month | None) -> Preflight:
+    """Judged anew each time: what is kept between two runs is about the site, and these may lie anywhere."""
+    from newsletter.preflight import preflight_mails  # noqa: PLC0415  # as above
+
+    with opened_app(database=False) as app:
+        return preflight_mails(app, paths, month=month)
+
+
+def _joined(one: Preflight, other: Preflight) -> Preflight:
+    return Preflight((*one.findings, *other.findings), (*one.waived, *other.waived))
 
 
 def _below(found: Preflight, root: Path, wanted: Sequence[Path]) -> Preflight:

@@ -35,7 +35,7 @@ MAX_CLOSE_BYTES: Final = 100_000
 @click.option("--write", is_flag=True, help="Write; without it, only tell what would be written.")
 @click.option("--kind", type=click.Choice(KINDS), help="What the sources are; recognised unless said.")
 @click.option("--language", help="The language of what does not say its own; guessed unless said.")
-@click.option("--date", "day", help="The date of what has none, like 2019-05-12.")
+@click.option("--date", "day", help="The date of what has none, like 2019-05-12; refused unless said.")
 @click.option("--close", type=click.Path(path_type=Path, dir_okay=False), help="A file with the standing close.")
 @click.option("--allow-host", "hosts", multiple=True, metavar="HOST", help="Fetch pictures from there; repeat it.")
 @json_option

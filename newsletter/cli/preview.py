@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from newsletter.cli.common import set_up_logging, site_settings
+from newsletter.cli.common import opened_app, set_up_logging, site_settings
 from newsletter.errors import UsageError
 from newsletter.model import Month
 
@@ -40,23 +40,22 @@ def preview(what: str | None, *, port: int, no_browser: bool) -> None:
     os.environ.setdefault("PREMAILER_CACHE_MAXSIZE", str(STYLES_KEPT))  # read when it is imported, below
     from newsletter import jobs  # noqa: PLC0415
     from newsletter.collect.files import content_files  # noqa: PLC0415
-    from newsletter.findings import coming_month  # noqa: PLC0415
     from newsletter.preview.app import SITE, build  # noqa: PLC0415
     from newsletter.preview.serving import serve, server  # noqa: PLC0415
     from newsletter.preview.studio import Studio  # noqa: PLC0415
-    from newsletter.preview.subject import month_subject  # noqa: PLC0415
     from newsletter.web.app import listen  # noqa: PLC0415
 
     set_up_logging()
     settings = site_settings()
-    start = _subject(what, settings)
+    coming = _coming(settings)
+    start = _subject(what, settings) if what else coming[0]
     base = f"/{secrets.token_urlsafe(TOKEN_BYTES)}"
     studio = Studio(settings.root, f"{base}/{SITE}")
     site = build(
         studio,
         base=base,
         start=start,
-        coming=tuple(month_subject(coming_month(settings), language) for language in settings.publication.languages),
+        coming=coming,
         listed=lambda: content_files(settings.root),
     )
     jobs.stop_on_signals(Event())  # uvicorn raises the signal again at its end, which would leave the preflight behind
@@ -68,15 +67,22 @@ def preview(what: str | None, *, port: int, no_browser: bool) -> None:
         asyncio.run(serve(server(site, studio), studio, listener))
 
 
-def _subject(what: str | None, settings: Settings) -> Subject:
+def _coming(settings: Settings) -> tuple[Subject, ...]:
+    """The month that editors work at, in every language."""
+    from newsletter.preflight import coming_month  # noqa: PLC0415
+    from newsletter.preview.subject import month_subject  # noqa: PLC0415
+
+    with opened_app(database=False) as app:
+        month = coming_month(app)
+    return tuple(month_subject(month, language) for language in settings.publication.languages)
+
+
+def _subject(what: str, settings: Settings) -> Subject:
     """What is asked for, as seen from the current folder; UsageError when that is nothing to look at."""
-    from newsletter.findings import coming_month  # noqa: PLC0415
     from newsletter.parsing.validate import FieldError  # noqa: PLC0415
     from newsletter.preview.subject import month_subject, subject_at  # noqa: PLC0415
 
     languages = settings.publication.languages
-    if what is None:
-        return month_subject(coming_month(settings), languages[0])
     try:
         return month_subject(Month.parse(what), languages[0])
     except ValueError:

@@ -8,7 +8,7 @@ compared with the words that went in; what fails is converted again without emph
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import quote
 
 from lxml import etree
@@ -19,102 +19,10 @@ from newsletter.html import clean_page, markdown_faults, to_html
 from newsletter.importing.closing import blocks_of
 from newsletter.importing.escape import escaped
 from newsletter.importing.nouns import RefusedSource
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from newsletter.importing.tidying import EMPHASIS, tidy
 
 MAX_HTML_BYTES: Final = 5_000_000
-MAX_TREE_DEPTH: Final = 60  # markdownify walks by recursion, a few frames a level
 MAX_TITLE_CHARACTERS: Final = 300
-
-EMPHASIS: Final = ("b", "strong", "i", "em", "del", "s")
-SAME: Final = {"b": "strong", "i": "em", "s": "del", "strike": "del"}
-AS_BLOCKS: Final = frozenset(
-    [
-        "article",
-        "section",
-        "main",
-        "figure",
-        "figcaption",
-        "dl",
-        "dt",
-        "dd",
-        "center",
-        "header",
-        "footer",
-        "aside",
-        "address",
-        "details",
-        "summary",
-        "nav",
-        "form",
-        "fieldset",
-        "hgroup",
-        "picture",
-    ]
-)
-PARAGRAPHS: Final = frozenset({"dt", "dd", "figcaption", "address", "summary"})
-NEVER: Final = [
-    "script",
-    "style",
-    "noscript",
-    "template",
-    "iframe",
-    "object",
-    "embed",
-    "svg",
-    "math",
-    "canvas",
-    "audio",
-    "video",
-    "form",
-    "button",
-    "input",
-    "select",
-    "textarea",
-    "head",
-    "meta",
-    "link",
-    "title",
-    "base",
-    "map",
-    "area",
-    "applet",
-    "frameset",
-    "frame",
-    "dialog",
-]
-BLOCK_TAGS: Final = frozenset(
-    [
-        "p",
-        "div",
-        "ul",
-        "ol",
-        "li",
-        "table",
-        "thead",
-        "tbody",
-        "tfoot",
-        "tr",
-        "td",
-        "th",
-        "blockquote",
-        "pre",
-        "hr",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "section",
-        "article",
-    ]
-)
-INSIDE_LAYOUT: Final = "|".join(
-    f"descendant::{tag}" for tag in ("table", "h1", "h2", "h3", "ul", "ol", "blockquote", "pre", "p[2]")
-)
-KNOWN_LANGUAGE: Final = re.compile(r"(?:language|lang|highlight|brush:?)[-: ]([A-Za-z0-9+#_-]{1,20})")
 
 
 def tree_of(text: str) -> Any:
@@ -135,7 +43,7 @@ def markdown_of(element: Any) -> tuple[str, tuple[str, ...]]:
     Raises:
         RefusedSource: it is beyond the limits.
     """
-    tidy(element)
+    told = tidy(element)
     try:
         html = clean_page(lxml_html.tostring(element, encoding="unicode", with_tail=False))
     except ValueError as error:
@@ -143,13 +51,19 @@ def markdown_of(element: Any) -> tuple[str, tuple[str, ...]]:
     wanted = letters(html)
     markdown = _converted(html)
     if _shows(markdown, wanted):
-        return markdown, ()
+        return markdown, told
     plainer = _converted(html, strip=list(EMPHASIS))
     if _shows(plainer, wanted):
-        return plainer, ("emphasis was left out: Markdown could not tell where it ends",)
+        return plainer, (
+            *told,
+            "emphasis was left out: Markdown could not tell where it ends",
+        )
     if markdown_faults(markdown):
-        return markdown, ()  # the door says what is wrong
-    return markdown, ("compare the text with its source: some signs did not survive",)
+        return markdown, told  # the door says what is wrong
+    return markdown, (
+        *told,
+        "compare the text with its source: some signs did not survive",
+    )
 
 
 def letters(html: str) -> str:
@@ -157,100 +71,6 @@ def letters(html: str) -> str:
     if not html.strip():
         return ""
     return "".join(lxml_html.fragment_fromstring(html, create_parent="div").text_content().split())
-
-
-def tidy(root: Any) -> None:
-    """Leave what Markdown can say: no scripts, no layout tables, no emphasis inside emphasis, links without links."""
-    for element in list(root.iter(*NEVER)):
-        if element is not root:
-            element.drop_tree()
-    for element, depth in list(_with_depth(root)):
-        if depth > MAX_TREE_DEPTH and element.getparent() is not None:
-            element.drop_tag()
-    for table in list(root.iter("table")):
-        if table.xpath(INSIDE_LAYOUT) or not table.xpath(".//td|.//th"):
-            _unmake(table)
-    for element in list(root.iter()):
-        if isinstance(element.tag, str) and element is not root:
-            _simplify(element)
-    for element in list(root.iter(*EMPHASIS)):
-        _calm(element)
-
-
-def _with_depth(root: Any) -> Iterator[tuple[Any, int]]:
-    """Depth first, without recursion: the tree is a stranger's."""
-    stack = [(root, 0)]
-    while stack:
-        element, depth = stack.pop()
-        yield element, depth
-        stack.extend((child, depth + 1) for child in element)
-
-
-def _unmake(table: Any) -> None:
-    """A table that only puts things side by side: its cells follow each other."""
-    for part in list(table.iter("table", "thead", "tbody", "tfoot", "tr", "td", "th", "caption")):
-        part.tag = "div"
-
-
-def _simplify(element: Any) -> None:
-    tag = element.tag
-    if tag in AS_BLOCKS:
-        element.tag = "p" if tag in PARAGRAPHS and not any(child.tag in BLOCK_TAGS for child in element) else "div"
-    elif tag in SAME:
-        element.tag = SAME[tag]
-    elif tag == "pre":
-        _code_only(element)
-    elif tag in ("tt", "kbd", "samp", "var"):
-        element.tag = "code"
-    elif tag == "caption":
-        element.drop_tree()
-    elif tag == "a" and (element.xpath("ancestor::a") or not element.get("href") or not _has_text(element)):
-        element.drop_tag()
-
-
-def _code_only(pre: Any) -> None:
-    """Code has no marks inside; its language is what highlighters write into a class."""
-    named = " ".join(filter(None, (pre.get("class"), *(child.get("class") for child in pre.iter("code")))))
-    text = "".join(part if isinstance(part, str) else "" for part in pre.xpath(".//text()"))
-    tail = pre.tail
-    for child in list(pre):
-        pre.remove(child)
-    pre.text, pre.tail = "", tail
-    code = etree.SubElement(pre, "code")
-    code.text = text
-    if found := KNOWN_LANGUAGE.search(named):
-        code.set("class", f"language-{found[1]}")
-    if pre.xpath("ancestor::td|ancestor::th"):
-        pre.tag = "span"
-
-
-def _calm(element: Any) -> None:
-    """Emphasis that says nothing: around nothing, around blocks, or inside its like."""
-    parent = element.getparent()
-    if parent is None:
-        return
-    is_inside = element.xpath(f"ancestor::{element.tag}")
-    if (
-        is_inside
-        or not _has_text(element)
-        or any(child.tag in BLOCK_TAGS for child in element.iter() if child is not element)
-    ):
-        element.drop_tag()
-        return
-    before = element.getprevious()
-    if before is not None and before.tag == element.tag and not (before.tail or ""):
-        before.tail = element.tail
-        last = before[-1] if len(before) else None
-        if last is None:
-            before.text = (before.text or "") + (element.text or "")
-        else:
-            last.tail = (last.tail or "") + (element.text or "")
-        before.extend(list(element))
-        parent.remove(element)
-
-
-def _has_text(element: Any) -> bool:
-    return bool("".join(element.itertext()).strip()) or element.find(".//img") is not None
 
 
 def _shows(markdown: str, wanted: str) -> bool:

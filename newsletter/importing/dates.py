@@ -40,6 +40,7 @@ _NUMBERS = re.compile(r"(?P<day>\d{1,2})[./-](?P<number>\d{1,2})[./-](?P<year>\d
 _TIME = re.compile(r",?\s+(?:at\s+|à\s+)?\d{1,2}[:h]\d{2}(?::\d{2})?\b.*", re.DOTALL)
 _IN_NAME = re.compile(r"(?<!\d)(?P<year>(?:19|20)\d{2})[-_./]?(?P<number>\d{2})[-_./]?(?P<day>\d{2})(?!\d)", re.ASCII)
 _MONTH_IN_NAME = re.compile(r"(?<!\d)(?P<year>(?:19|20)\d{2})[-_./]?(?P<number>0[1-9]|1[0-2])(?!\d)", re.ASCII)
+_MONTH_OF_FOLDER = re.compile(r"(?:^|/)(?P<year>(?:19|20)\d{2})[-_./]?(?P<number>0[1-9]|1[0-2])(?=[-_. /]|$)", re.ASCII)
 _MONTH_IN_WORDS = re.compile(rf"\b{_MONTH}\s+(?P<year>\d{{4}})\b")
 _IN_LINE = re.compile(r"(?:(?:published|posted|date|dated|publié|publie|daté)(?:\s+(?:on|le))?\s*:?\s*)?(?P<rest>.+)")
 
@@ -93,6 +94,12 @@ def month_in(text: str) -> Month | None:
         return Month(int(found["year"]), number)
     except ValueError:
         return None
+
+
+def month_of_folder(path: str) -> Month | None:
+    """The month that folders of a path or an address begin with: 2019/04/usb-stick, 2019-04-news/usb-stick."""
+    found = _MONTH_OF_FOLDER.search(path)
+    return Month(int(found["year"]), int(found["number"])) if found else None
 
 
 def _day(found: re.Match[str]) -> date | None:

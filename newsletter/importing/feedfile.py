@@ -65,8 +65,8 @@ def _found(file: File, item: Any, number: int, language: str) -> Found:
     body_tree = tree_of(html)
     body = body_tree.find("body")
     body = body_tree if body is None else body
-    absolute(body, link)
-    markdown, remarks = markdown_of(body)
+    lost = absolute(body, link)
+    markdown, told = markdown_of(body)
     slug = (
         link.partition("?")[0].rstrip("/").rpartition("/")[2].removesuffix(".html")
         if link.count("/") >= MIN_SLASHES
@@ -84,7 +84,7 @@ def _found(file: File, item: Any, number: int, language: str) -> Found:
         summary=_summary(item),
         themes=_categories(item),
         address=link,
-        remarks=remarks,
+        remarks=told + lost,
     )
 
 

@@ -28,7 +28,7 @@ MAX_TITLE_HEADING_LINES: Final = 5
 TITLES: Final = ("title", "titre")
 _HEADER_LINE = re.compile(r"[A-Za-z][A-Za-z_-]{1,30}:(?:[ \t].*)?")
 _HEADING = re.compile(r"(?:#[ \t]+(?P<text>.*?)[ \t#]*|(?P<line>\S.*)\n={3,}[ \t]*)(?:\n|$)")
-_SHORTCODE = re.compile(r"\{\{[<%].*?[%>]\}\}|\{%.*?%\}|\{\{.*?\}\}", re.DOTALL)
+SHORTCODE: Final = re.compile(r"\{\{[<%].*?[%>]\}\}|\{%.*?%\}|\{\{.*?\}\}", re.DOTALL)
 _HIGHLIGHT = re.compile(
     r"\{%-?\s*highlight\s+(?P<language>[\w+#-]+).*?%\}\n?(?P<code>.*?)\n?\{%-?\s*endhighlight\s*-?%\}", re.DOTALL
 )
@@ -199,7 +199,7 @@ def _plain(body: str) -> tuple[str, tuple[str, ...]]:
     remarks = []
     body = _HIGHLIGHT.sub(r"```\g<language>\n\g<code>\n```", body)
     body = _KRAMDOWN.sub("", body)
-    if found := _SHORTCODE.search(re.sub(r"```.*?```|`[^`\n]*`", "", body, flags=re.DOTALL)):
+    if found := SHORTCODE.search(re.sub(r"```.*?```|`[^`\n]*`", "", body, flags=re.DOTALL)):
         remarks.append(f"look at what only its old tool understood: {found[0][:40]}")
     if any("raw HTML" in fault.message for fault in markdown_faults(body)):
         body = _COMMENT.sub("", body)

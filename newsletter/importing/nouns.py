@@ -46,14 +46,13 @@ class RefusedSource(Exception):  # noqa: N818  # it says what the source is, not
 class File:
     """A file to bring in: ``path`` is what is read, ``root`` the folder that was given, ``shown`` its name in messages.
 
-    Pictures are taken from below ``root`` only. ``changed`` is when it was last written, in seconds.
+    Pictures are taken from below ``root`` only.
     """
 
     path: Path
     root: Path
     shown: str
     kind: Kind
-    changed: float = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from newsletter.importing.dates import day_in_line, read_day
 from newsletter.importing.decoding import text_of
 from newsletter.importing.naming import slug_of
 from newsletter.importing.nouns import Found, RefusedSource
+from newsletter.importing.tidying import links_left
 from newsletter.parsing.fields import MAX_WEB_ADDRESS, web_address
 from newsletter.parsing.validate import FieldError
 
@@ -81,8 +82,8 @@ def page_found(file: File, text: str) -> Found:
     _drop_around(main)
     _drop_title(main, title)
     byline = _byline(main)
-    absolute(main, address)
-    body, remarks = markdown_of(main)
+    lost = absolute(main, address)
+    body, changed = markdown_of(main)
     if len(re.sub(r"\W+", "", body)) < MIN_TEXT:
         raise RefusedSource("there is no text to speak of in this page; save it again once it is loaded, or as text")
     return Found(
@@ -100,7 +101,7 @@ def page_found(file: File, text: str) -> Found:
         others=told.others,
         tlp=told.values.get("tlp", ""),
         guessed=guessed + title_guess,
-        remarks=remarks,
+        remarks=changed + lost,
     )
 
 
@@ -286,8 +287,12 @@ def _byline(main: Any) -> tuple[str, ...]:
     return ()
 
 
-def absolute(main: Any, address: str) -> None:
-    """Links of a page are relative to where it was; those into the page itself have nothing to lead to any more."""
+def absolute(main: Any, address: str) -> tuple[str, ...]:
+    """Links of a page are relative to where it was; those into the page itself have nothing to lead to any more.
+
+    What is left out is told.
+    """
+    lost = []
     for link in list(main.iter("a")):
         href = (link.get("href") or "").strip()
         try:
@@ -297,11 +302,9 @@ def absolute(main: Any, address: str) -> None:
             )
         except ValueError:
             whole, inside = "", True
-        if (
-            inside
-            or not re.match(r"(?:https?://|mailto:|[^:]*$|[^:]*[/?#])", whole, re.IGNORECASE)
-            or whole.startswith("file:")
-        ):
+        if inside:
             link.attrib.pop("href", None)
+            lost.append(href)
         else:
             link.set("href", whole)
+    return links_left(filter(None, lost))

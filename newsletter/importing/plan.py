@@ -5,25 +5,26 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from newsletter.html import markdown_faults, plain_text, to_html
 from newsletter.importing.closing import blocks_of, fingerprint, repeated, without_close
-from newsletter.importing.dates import day_in_name, month_in
+from newsletter.importing.dates import day_in_name, month_in, month_of_folder
+from newsletter.importing.markdown import SHORTCODE
 from newsletter.importing.naming import name_and_pair
 from newsletter.importing.nouns import Found, Kind, Outcome, RefusedSource, State
 from newsletter.importing.pictures import Pictures, with_links, with_pictures
 from newsletter.importing.tongue import guess_language, primary
 from newsletter.model import Gravity, Status, Tlp, article_path
 from newsletter.parsing import parse_article
-from newsletter.parsing.fields import FIRST_YEAR, MAX_ITEMS, label, old_address, web_address
+from newsletter.parsing.fields import MAX_ITEMS, label, old_address, web_address
 from newsletter.parsing.frontmatter import ABSENT
 from newsletter.parsing.validate import FieldError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from newsletter.collect.fetch import FeedLimits
     from newsletter.importing.nouns import Wishes
@@ -158,24 +159,29 @@ def _own_language(found: Found, publication: Publication) -> str:
 
 
 def _day(found: Found, wishes: Wishes, guessed: list[str]) -> date:
+    """When it appeared. Never when its file was changed: a copied archive would be this month's news."""
     if found.day:
         return found.day
-    if found.file.kind is Kind.REPORT and (month := month_in(found.title) or month_in(found.file.path.stem)):
-        guessed.append("date: the last day of its month")
-        return month.last_day
-    if day := day_in_name(found.file.path.stem):
-        guessed.append("date: the file's name")
-        return day
-    if day := day_in_name(found.address) or day_in_name(found.file.shown):
-        guessed.append("date: its old address or folder")
-        return day
+    for day, why in _likely_days(found):
+        if day:
+            guessed.append(f"date: {why}")
+            return day
     if wishes.day:
         return wishes.day
-    changed = datetime.fromtimestamp(found.file.changed, UTC).date()
-    if changed.year < FIRST_YEAR or found.file.kind is Kind.FEED:
-        raise RefusedSource("no date was found; put one into its name, like 2019-05-12-usb-stick, or say --date")
-    guessed.append("date: when the file was last changed")
-    return changed
+    raise RefusedSource("no date was found; put one into its name, like 2019-05-12-usb-stick, or say --date")
+
+
+def _likely_days(found: Found) -> Iterator[tuple[date | None, str]]:
+    """What its names say, the surest first; of a month alone its first day, of a report's its last."""
+    path = found.file.path
+    if found.file.kind is Kind.REPORT and (month := month_in(found.title) or month_in(path.stem)):
+        yield month.last_day, "the last day of its month"
+    yield day_in_name(path.stem), "the file's name"
+    yield day_in_name(found.address) or day_in_name(found.file.shown), "its old address or folder"
+    if month := month_in(path.stem):
+        yield month.first_day, "the month in the file's name"
+    if month := month_of_folder(path.parent.as_posix()) or month_of_folder(urlsplit(found.address).path):
+        yield month.first_day, "the month of its folder or old address"
 
 
 def _tlp(found: Found, wishes: Wishes) -> Tlp:
@@ -389,12 +395,7 @@ def _head(
 ) -> tuple[list[tuple[str, object]], tuple[str, ...]]:
     """The fields in their order, and what of them was guessed. A translation has its original's facts."""
     found, guessed = one.found, list(one.guessed)
-    summary = found.summary if found.summary.lower() not in ABSENT else ""
-    if not summary and (summary := first_sentences(found.body)):
-        guessed.append("summary: its first sentences")
-    if not summary:
-        summary = found.title
-        guessed.append("summary: its title")
+    summary = _summary(found, guessed, remarks)
     canonical, old = _addresses(one, run, remarks)
     day = original.date if original else one.day
     tlp = original.tlp if original else one.tlp
@@ -415,6 +416,27 @@ def _head(
         ("translates", original.digest if original else ""),
     ]
     return head, tuple(guessed)
+
+
+def _summary(found: Found, guessed: list[str], remarks: list[str]) -> str:
+    """What stands in lists and letters: its own, else its beginning, else its title."""
+    summary = _without_shortcodes(found.summary, found, remarks) if found.summary.lower() not in ABSENT else ""
+    if summary:
+        return summary
+    if summary := _without_shortcodes(first_sentences(found.body), found, remarks):
+        guessed.append("summary: its first sentences")
+        return summary
+    guessed.append("summary: its title")
+    return found.title
+
+
+def _without_shortcodes(summary: str, found: Found, remarks: list[str]) -> str:
+    """Letters would print them; in other texts than Markdown they are what the text is about."""
+    codes = SHORTCODE.findall(summary) if found.file.kind is Kind.MARKDOWN else []
+    if not codes:
+        return summary
+    remarks.append(f"left out of the summary, since only its old tool understood it: {codes[0][:MAX_SHOWN]}")
+    return " ".join(SHORTCODE.sub("", summary).split())
 
 
 def _lead_picture(found: Found, remarks: list[str], pictures: Pictures) -> list[tuple[str, object]]:

@@ -176,11 +176,7 @@ def _is_entered(name: str) -> bool:
 
 
 def _file(path: Path, root: Path, shown: str, kind: Kind | None) -> File:
-    try:
-        changed = path.lstat().st_mtime
-    except OSError:
-        changed = 0  # reading it will tell
-    return File(path, root, _printable(shown), kind or _recognised(path), changed)
+    return File(path, root, _printable(shown), kind or _recognised(path))
 
 
 def _recognised(path: Path) -> Kind:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from newsletter.model import Article
 from newsletter.parsing.faults import Faults
 from newsletter.parsing.frontmatter import read_document
-from newsletter.parsing.heads import ArticleHead, advise_on_white, values_of
+from newsletter.parsing.heads import ArticleHead, advise_on_white, demand_reasons, values_of
 from newsletter.parsing.naming import named
 from newsletter.parsing.validate import validated
 
@@ -28,6 +28,7 @@ def parse_article(data: bytes, path: str, language: Language) -> Parsed[Article]
         faults.block("body-missing", document.body_line, "there is no text", "write it below the front matter")
     faults.markdown(document.body, document.body_line)
     advise_on_white(document, faults)
+    demand_reasons(document, faults)
     if head is None or slug is None:
         return faults.outcome(None)
     if head.image and not head.image_alt:

@@ -297,18 +297,18 @@ def _separated(value: object) -> object:
 
 AS_LIST: Final = BeforeValidator(_listed)
 AS_NAMES: Final = BeforeValidator(_separated)
+HOW_TO_WAIVE: Final = 'write `waive:` and below it, indented, lines like `title-too-long: "The law is called so"`'
 
 
 def _waivers(value: object) -> dict[str, str]:
-    """Reasons by the codes of rules; a waiver without a reason is none."""
-    how = 'write `waive:` and below it, indented, lines like `title-too-long: "The law is called so"`'
+    """Reasons by the codes of rules. Empty ones are no values, and told by ``heads.demand_reasons``."""
     if not isinstance(value, Mapping):
-        raise FieldError("names rules, each with a reason", how)
+        raise FieldError("names rules, each with a reason", HOW_TO_WAIVE)
     if len(value) > MAX_ITEMS:
         raise FieldError(f"has {len(value)} items, {MAX_ITEMS} are the limit", "mend what the rules find")
     for code, reason in value.items():
         if not isinstance(reason, str) or not reason.strip():
-            raise FieldError(f"gives no reason for {shown(str(code))}", how)
+            raise FieldError(f"gives no reason for {shown(str(code))}", HOW_TO_WAIVE)
     return {str(code): one_line(str(reason)) for code, reason in value.items()}
 
 

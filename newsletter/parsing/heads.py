@@ -12,6 +12,7 @@ from newsletter.parsing.faults import Faults
 from newsletter.parsing.fields import (
     AS_LIST,
     AS_NAMES,
+    HOW_TO_WAIVE,
     Affected,
     ArticleState,
     Cve,
@@ -129,3 +130,16 @@ def advise_on_white(document: Document, faults: Faults) -> None:
     label = document.fields.get("tlp")
     if isinstance(label, str) and "WHITE" in label.upper():
         faults.advise("tlp-white", document.line(("tlp",)), "TLP:WHITE has been renamed", "write tlp: CLEAR")
+
+
+def demand_reasons(document: Document, faults: Faults) -> None:
+    """An empty field is absent, but an empty waiver looks like an answer: say that it is none."""
+    if ("waive",) not in document.lines or "waive" in document.unread:
+        return
+    given = document.fields.get("waive") or {}
+    named = [loc for loc in document.lines if loc[:1] == ("waive",) and len(loc) > 1] if isinstance(given, dict) else []
+    if not given and not named:
+        faults.block("field", document.line(("waive",)), '"waive" names no rule', HOW_TO_WAIVE)
+    for loc in named:
+        if loc[1] not in given:
+            faults.block("field", document.line(loc), f'"waive.{loc[1]}" gives no reason', HOW_TO_WAIVE)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from newsletter.model import Incident, Precision
 from newsletter.parsing.faults import Faults
 from newsletter.parsing.frontmatter import read_document
-from newsletter.parsing.heads import IncidentHead, advise_on_white, values_of
+from newsletter.parsing.heads import IncidentHead, advise_on_white, demand_reasons, values_of
 from newsletter.parsing.naming import named
 from newsletter.parsing.validate import nearest, shown, validated
 
@@ -53,6 +53,7 @@ def parse_incident(data: bytes, path: str, language: Language) -> Parsed[Inciden
     texts, lines = _sections(document, faults)
     faults.markdown(document.body, document.body_line)
     advise_on_white(document, faults)
+    demand_reasons(document, faults)
     if head is None or slug is None:
         return faults.outcome(None)
     if head.id.lower() != slug:

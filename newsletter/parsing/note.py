@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from newsletter.model import Action, EditorNote, Pick
 from newsletter.parsing.faults import Faults
 from newsletter.parsing.frontmatter import read_document
-from newsletter.parsing.heads import NoteHead, advise_on_white
+from newsletter.parsing.heads import NoteHead, advise_on_white, demand_reasons
 from newsletter.parsing.validate import validated
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def parse_note(data: bytes, path: str, language: Language, month: Month) -> Pars
     head = validated(NoteHead, document.fields, faults, document.line, unread=document.unread)
     faults.markdown(document.body, document.body_line)
     advise_on_white(document, faults)
+    demand_reasons(document, faults)
     if head is None:
         return faults.outcome(None)
     for loc, text in _texts(head):

@@ -53,6 +53,14 @@ def take(tx: Connection, key: str, limit: Limit, now: datetime) -> float:
     return max(1.0, wait)
 
 
+def take_slot(tx: Connection, key: str, slots: int, seconds: float, now: datetime) -> bool:
+    """Take one of ``slots``, each free again after ``seconds``: at most so many in any time of that length.
+
+    Stricter than a bucket of that size, which would give as many again while it refills.
+    """
+    return any(take(tx, f"{key}/{slot}", Limit(1, seconds), now) == 0.0 for slot in range(slots))
+
+
 def forget(tx: Connection, now: datetime) -> int:
     """Delete the buckets that are full again; returns how many."""
     return tx.execute(delete(table).where(table.c.full_at <= now.timestamp())).rowcount

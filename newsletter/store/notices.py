@@ -45,6 +45,11 @@ def post(tx: Connection, notice: Notice) -> bool:
     return tx.execute(row.on_conflict_do_nothing(index_elements=["key"])).rowcount == 1
 
 
+def is_posted(tx: Connection, key: str) -> bool:
+    """Whether a notice with this key was ever put into the outbox."""
+    return tx.scalar(select(table.c.key).where(table.c.key == key)) is not None
+
+
 def due(tx: Connection, now: datetime, limit: int = BATCH) -> tuple[Notice, ...]:
     """At most ``limit`` notices that are to be sent now, oldest first; expired ones are not."""
     wanted = select(table).where(table.c.state == PENDING, table.c.next_attempt <= now, table.c.expires > now)

@@ -50,9 +50,10 @@ def done(tx: Connection, numbers: Iterable[int]) -> None:
     tx.execute(delete(table).where(table.c.id.in_(list(numbers))))
 
 
-def count(tx: Connection, *, held: bool) -> int:
-    """How many wait, or are held."""
-    return tx.scalar(select(func.count()).select_from(table).where(table.c.held.is_(held))) or 0
+def count(tx: Connection, *, held: bool | None = None) -> int:
+    """How many there are, or how many of them are held or not."""
+    wanted = select(func.count()).select_from(table)
+    return tx.scalar(wanted if held is None else wanted.where(table.c.held.is_(held))) or 0
 
 
 def first_held(tx: Connection) -> datetime | None:

@@ -23,7 +23,7 @@ from newsletter.schedule import months_later
 from newsletter.store import buckets, deliveries, grants, mailings, subscribers
 from newsletter.store.buckets import Limit
 from newsletter.subscriptions import suppressing
-from newsletter.subscriptions.intake import DAY, MAIL_LIMITS
+from newsletter.subscriptions.intake import DAY, may_write
 from newsletter.subscriptions.joining import admission_to
 from newsletter.subscriptions.links import find, hand_out, post_link
 
@@ -164,11 +164,9 @@ def ask_to_move(person: Subscriber, address: Address, app: App) -> None:
         grants.void_purposes(tx, person.id, (Purpose.MOVE_OLD, Purpose.MOVE_NEW))
         post_link(tx, app, "move-old", Purpose.MOVE_OLD, recipient=person.address.mailbox, language=person.language,
                   facts={}, subscriber=person.id, about=change, grant_facts=facts)  # fmt: skip
-        limits = MAIL_LIMITS[Wish.JOIN]
-        may_write = suppressing.reason(tx, address, app) in (None, Suppressed.ERASED) and all(
-            not buckets.take(tx, f"{Wish.JOIN}/{n}/{hashed}", limit, now) for n, limit in enumerate(limits)
-        )
-        if not may_write:
+        if suppressing.reason(tx, address, app) not in (None, Suppressed.ERASED):
+            return
+        if not may_write(tx, Wish.JOIN, hashed, now):
             return
         if other := subscribers.find(tx, address.mailbox):
             post_link(tx, app, "already-subscribed", Purpose.PREFERENCES, recipient=other.address.mailbox,

@@ -37,8 +37,8 @@ DAY: Final = 86_400
 # One confirmation a day, three a month, then silence (references/web.md section 4); the link to one's preferences may
 # be lost and asked for again, but cannot be used to annoy somebody either.
 MAIL_LIMITS: Final = {
-    Wish.JOIN: (Limit(1, DAY), Limit(3, 30 * DAY)),
-    Wish.PREFERENCES: (Limit(3, DAY), Limit(10, 30 * DAY)),
+    Wish.JOIN: ((1, DAY), (3, 30 * DAY)),
+    Wish.PREFERENCES: ((3, DAY), (10, 30 * DAY)),
 }
 MAX_WAITING: Final = 100_000  # rows; more than this is no list's success
 HELD_FOR: Final = timedelta(days=7)
@@ -72,7 +72,7 @@ def ask(asked: Asked, app: App, *, network: str) -> None:
         key = f"ask/{network_hash(app.keys, network)}"
         if wait := buckets.take(tx, key, Limit(rules.per_network_hour, HOUR), now):
             raise TooManyError("too many requests came from your network", seconds=round(wait))
-        if signups.count(tx, held=False) >= MAX_WAITING:
+        if signups.count(tx) >= MAX_WAITING:
             raise TooManyError("too many requests wait already", seconds=HOUR)
         held = buckets.take(tx, "ask/all", Limit(rules.surge_hour, HOUR), now) > 0
         signups.add(
@@ -97,12 +97,13 @@ def decide_all(app: App) -> int:
     done = after = 0
     full: set[str] = set()
     while True:
-        with app.store.begin() as tx:
+        with app.store.read() as tx:
             batch = signups.waiting(tx, after=after)
-            decided = [number for number, signup in batch if _decide(tx, signup, full, app)]
-            signups.done(tx, decided)
         if not batch:
             return done
+        with app.store.begin() as tx:
+            decided = [number for number, signup in batch if _decide(tx, signup, full, app)]
+            signups.done(tx, decided)
         done += len(decided)
         after = batch[-1][0]
 
@@ -110,25 +111,25 @@ def decide_all(app: App) -> int:
 def alarm(app: App) -> None:
     """Tell the operators, once for each surge, that sign-ups are held."""
     now = app.clock()
+    with app.store.read() as tx:
+        first, count = signups.first_held(tx), signups.count(tx, held=True)
+    if first is None:
+        return
+    told = [
+        Notice(
+            key=f"surge/{first.isoformat()}/{editor}",
+            recipient=editor,
+            kind="alarm-surge",
+            language=app.publication.first_language,
+            created=now,
+            expires=now + ALARM_LIFE,
+            facts=facts_of({"count": count, "at": app.local(first), "days": HELD_FOR.days}),
+        )
+        for editor in app.settings.editors.addresses
+    ]
     with app.store.begin() as tx:
-        first = signups.first_held(tx)
-        if first is None:
-            return
-        count = signups.count(tx, held=True)
-        for editor in app.settings.editors.addresses:
-            notices.post(
-                tx,
-                Notice(
-                    key=f"surge/{first.isoformat()}/{editor}",
-                    recipient=editor,
-                    kind="alarm-surge",
-                    language=app.publication.first_language,
-                    created=now,
-                    expires=now + ALARM_LIFE,
-                    facts=facts_of({"count": count, "at": app.local(first), "days": HELD_FOR.days}),
-                ),
-            )
-    log.warning("sign-ups are held", count=count)
+        if sum(notices.post(tx, notice) for notice in told):
+            log.warning("sign-ups are held", count=count)
 
 
 def _decide(tx: Connection, signup: Signup, full: set[str], app: App) -> bool:
@@ -149,8 +150,7 @@ def _decide(tx: Connection, signup: Signup, full: set[str], app: App) -> bool:
     if buckets.take(tx, domain, Limit(app.settings.subscribers.per_domain_hour, HOUR), now):
         full.add(signup.address.domain)
         return False
-    limits = MAIL_LIMITS[signup.wish]
-    if all(not buckets.take(tx, f"{signup.wish}/{n}/{hashed}", limit, now) for n, limit in enumerate(limits)):
+    if may_write(tx, signup.wish, hashed, now):
         _write(tx, signup, person, hashed, app)
     return True
 
@@ -179,6 +179,12 @@ def _write(tx: Connection, signup: Signup, person: Subscriber | None, hashed: st
         about=hashed,
         grant_facts=confirmation(signup, app.clock()),
     )
+
+
+def may_write(tx: Connection, wish: Wish, hashed: str, now: datetime) -> bool:
+    """Whether one more mail of this sort may go to the address with this hash; it counts from now on."""
+    limits = MAIL_LIMITS[wish]
+    return all(buckets.take_slot(tx, f"{wish}/{seconds}/{hashed}", slots, seconds, now) for slots, seconds in limits)
 
 
 def confirmation(signup: Signup, now: datetime) -> dict[str, str]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from newsletter.model import PUBLIC, Admission
-from newsletter.store import buckets, grants, notices, signups, subscribers
+from newsletter.store import buckets, grants, meta, notices, signups, subscribers
 from newsletter.subscriptions import intake
 from newsletter.subscriptions.links import KEPT_AFTER
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from newsletter.app import App
 
 LOCK: Final = "signups"
+TIDIED: Final = "subscriptions-tidied"
+EVERY: Final = timedelta(hours=1)
 NOTICES_KEPT: Final = timedelta(days=400)  # the keys of reminders keep them from coming twice
 
 
@@ -22,9 +24,17 @@ def tend(app: App) -> int:
     with app.store.lock(LOCK):
         decided = intake.decide_all(app)
         intake.alarm(app)
-        _end_audiences(app)
-        _forget(app)
+        if _is_time(app):
+            _end_audiences(app)
+            _forget(app)
     return decided
+
+
+def _is_time(app: App) -> bool:
+    """Once an hour is enough for what is measured in days."""
+    with app.store.read() as tx:
+        last = meta.get(tx, TIDIED)
+    return last is None or not timedelta(0) <= app.clock() - datetime.fromisoformat(last) < EVERY
 
 
 def _end_audiences(app: App) -> None:
@@ -50,3 +60,4 @@ def _forget(app: App) -> None:
         signups.forget(tx, now - intake.HELD_FOR)
         buckets.forget(tx, now)
         notices.forget(tx, now - NOTICES_KEPT)
+        meta.put(tx, TIDIED, now.isoformat(), now)

@@ -174,9 +174,12 @@ EXAMPLES: dict[str, Example] = {
             body("Go to ¦[https://bank.example/](https://evil.example/)."),
             body("Go to ¦[bank.example](https://evil.example/) or ¦[www.bank.example/login](/en/)."),
             body("Ask ¦[a@meridian.example](mailto:b@meridian.example) or ¦[bank[.]example](https://evil.example)."),
+            body("See ¦[https://bank.example/x](https://bank.example/y) or ¦[bank.example/x](https://bank.example/)."),
+            body("Ask ¦[us at a@meridian.example](mailto:b@meridian.example) on ¦[our www.bank.example](/en/)."),
         ),
         good=(
-            body("[https://bank.example/x](https://bank.example/y), [bank.example](https://www.bank.example/)"),
+            body("[https://bank.example/X/](https://www.bank.example/x), [bank.example](https://www.bank.example/y)"),
+            body("[How bank.example was copied](https://a.example/), [mail of a@bank.example](https://a.example/m)"),
             body("[a@meridian.example](mailto:a@meridian.example), <https://bank.example/>, <a@meridian.example>"),
             body("[security.meridian.example](/en/), [setup.exe](https://a.example/), [e.g. this one](/en/)"),
         ),
@@ -198,6 +201,16 @@ EXAMPLES: dict[str, Example] = {
     "link-text-repeated": Example(
         bad=(body("See [the form](https://a.example/) and ¦[The form](https://b.example/)."),),
         good=(body("See [the form](https://a.example/), [the form](https://a.example/) and [another](/en/)."),),
+    ),
+    "reference-missing": Example(
+        bad=(
+            body("See [the minutes]¦[minutes] and the note.¦[^2]\n\n[^1]: Another one."),
+            told("It is told elsewhere.¦[^a]"),
+        ),
+        good=(
+            body("See [the minutes][Minutes] and the note.[^1]\n\n[minutes]: https://a.example/\n[^1]: This one."),
+            body("In `[a][b]` and \\[^2], see [it](https://a.example/) or evil[.]example[.]com.\n\n    x[i][j]"),
+        ),
     ),
     "link-long": Example(
         bad=(

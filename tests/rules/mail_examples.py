@@ -123,6 +123,7 @@ def lines(count: int) -> str:
     return row * (count // len(row) + 1)
 
 
+WEAK = ".weak { font-size: 20px }"
 P = '<p style="color:#1f1d1a;background-color:#ffffff">'
 IN_DARK = "@media (prefers-color-scheme: dark) {"
 
@@ -257,6 +258,7 @@ EXAMPLES: dict[str, Example] = {
                 '<!--[if mso]><table role="presentation" align',
             ),
             html("<!--[if mso]></td></tr></table><![endif]-->", "<!--[if mso]></td></tr></table>-->"),
+            html("<!--[if mso]></td></tr></table><![endif]-->", "<!--[if mso]></td></tr></table>", also="mail-markup"),
             put("<!--<![endif]-->"),
             put("<!--[if !mso]><!--><p>x</p>"),
             put("<!--[if mso]></b><![endif]-->"),
@@ -272,6 +274,7 @@ EXAMPLES: dict[str, Example] = {
             put('<p style="max-height:0;overflow:hidden">secret</p>', also="mail-css-unsupported"),
             put('<p style="text-indent:-9999px">secret</p>'),
             put('<div style="display:none"><p>secret</p></div>', also="mail-css-unsupported"),
+            put('<p style="display:none;color:#777777">secret</p>', also="mail-css-unsupported"),
         ],
         [add('<p style="display:block">open</p>')],
     ),
@@ -349,11 +352,14 @@ EXAMPLES: dict[str, Example] = {
             linked("mailto:one@example.org", "two@example.org"),
             linked("https://example.org/a", "sign in at https://example.com now"),
             linked("https://example.org.evil.test/", "https://example.org"),
+            linked("https://example.org/a", "https://example.org/b"),
+            linked("mailto:one@example.org", "ask two@example.org"),
         ],
         [
             link("https://example.org/a", "example.org"),
             link("https://example.org/a", "https://example.org/a"),
             link("https://example.org/a", "the file report.pdf"),
+            link("https://example.org/a", "How example.com was copied"),
         ],
     ),
     "mail-link-tracked": Example(
@@ -363,6 +369,7 @@ EXAMPLES: dict[str, Example] = {
             linked("https://x.list-manage.com/a"),
             linked("https://example.org/out?url=https://example.com/"),
             linked("https://example.org/?mc_cid=1"),
+            linked("https://click.example.org/ls/click?upn=u001"),
         ],
         [link("https://example.org/a?page=2")],
     ),
@@ -389,6 +396,21 @@ EXAMPLES: dict[str, Example] = {
     ),
     "mail-css-inline": Example(
         [Bad(lambda d: replace(d, html=_unstyled(d.html)), ("<style>",), "html", frozenset({"mail-hidden"}))]
+    ),
+    "mail-css-outweighed": Example(
+        [
+            Bad(
+                both(
+                    changed("html", STYLE, f"@media (max-width: 400px) {{ i.a {{ color: red }} {WEAK} }}\n{STYLE}"),
+                    add(f'{P}<span class="weak" style="font-size:17px">x</span></p>'),
+                ),
+                (WEAK,),
+            )
+        ],
+        [
+            changed("html", STYLE, f"@media (max-width: 400px) {{ .nobody {{ margin: 0 }} }}\n{STYLE}"),
+            changed("html", STYLE, f"@media (max-width: 400px) {{ h1 {{ padding: 0 !important }} }}\n{STYLE}"),
+        ],
     ),
     "mail-clipped": Example([put(lines(50_000), "<!DOCTYPE")]),
     "mail-large": Example([put(lines(15_000), "<!DOCTYPE")]),
@@ -432,6 +454,7 @@ EXAMPLES: dict[str, Example] = {
             put("<p>a\u200bb</p>", "\u200bb"),
             told("soft\u00adhyphen", "\u00adhyphen"),
             told("turn \u202eround", "\u202e"),
+            told("padded\u200c\u200c", "\u200c\u200c", "\u200c\n"),
         ],
         [say("\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"), say("no\u00a0break")],
     ),
@@ -537,6 +560,14 @@ EXAMPLES: dict[str, Example] = {
             head("List-Unsubscribe=One-Click", "one-click", "List-Unsubscribe-Post"),
             head("List-Unsubscribe: <https:", "List-Unsubscribe: <https://example.org/a>,\n <https:"),
             head("List-Unsubscribe: <https", "List-Unsubscribe: https"),
+            Bad(
+                both(
+                    changed("head", "List-Unsubscribe-Post: List-Unsubscribe=One-Click\n", ""),
+                    changed("head", "List-Unsubscribe: <https:", "List-Unsubscribe: <http:"),
+                ),
+                ("List-Unsubscribe: ", "List-Unsubscribe: "),
+                "eml",
+            ),
             head("/u/0000", "/u/", "List-Unsubscribe: "),
         ],
         [changed("head", "List-Unsubscribe: <", "List-Unsubscribe: <mailto:leave@example.org>,\n <")],

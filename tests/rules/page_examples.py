@@ -87,7 +87,9 @@ EXAMPLES: dict[str, Example] = {
             Bad('<meta name="description"', '<meta name="description2"', "<head>"),
         ]
     ),
-    "page-heading": Example([put("<h1>x</h1>"), put("<h4>x</h4>")], [add("<h2>x</h2><h3>y</h3><h2>z</h2>")]),
+    "page-heading": Example(
+        [put("<h1>x</h1>"), put("<h4>x</h4>"), put("<h2> </h2>")], [add("<h2>x</h2><h3>y</h3><h2>z</h2>")]
+    ),
     "page-language": Example([Bad('<html lang="en">', '<html lang="de">'), Bad('<html lang="en">', "<html>")]),
     "page-address": Example(
         [

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -37,8 +36,6 @@ def _odd(kind: str, folder: Path, number: int, chance: Random) -> Path:
     for _ in range(chance.choice([0, 0, 1, 2])):
         data = chance.choice(DAMAGES)(data, chance)
     path.write_bytes(data)
-    if chance.random() < 0.1:
-        os.utime(path, (0, chance.choice([-86_400 * 365, 0, 2**33])))
     return path
 
 

@@ -51,6 +51,7 @@ MAIL_RULES: Final[dict[str, Rule[Letter]]] = by_code(
     Rule("mail-css-unreadable", _BLOCK, "Styles have no mistakes", css.unreadable),
     Rule("mail-css-unsupported", _BLOCK, "Styles are what mail programs know", css.unsupported),
     Rule("mail-css-inline", _BLOCK, "Styles stand on the elements too", css.unsaid),
+    Rule("mail-css-outweighed", _BLOCK, "Styles for the dark and for telephones win", css.outweighed),
     Rule("mail-clipped", _BLOCK, "Gmail shows it whole", sizes.clipped),
     Rule("mail-large", _ADVISE, "Its HTML has less than 70 KB", sizes.large),
     Rule("mail-css-dropped", _BLOCK, "Gmail keeps its style blocks", sizes.styles_dropped),

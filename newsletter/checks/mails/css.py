@@ -11,7 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
-from newsletter.checks.mails.style import inline_style
+from newsletter.checks.mails.style import DARK, PHONE, inline_style
 from newsletter.checks.tree import Spot
 
 if TYPE_CHECKING:
@@ -111,6 +111,21 @@ def unsaid(letter: Letter, house: House) -> Iterator[Problem]:
         styled = any("style" in node.attributes for node in page.elements)
         if letter.sheets and not styled:
             yield letter.in_html(page.first("style"), "the styles stand in a block only", "inline them as well")
+
+
+def outweighed(letter: Letter, house: House) -> Iterator[Problem]:
+    """What a block says for the dark or for telephones wins over the elements' own styles, or nothing changes there.
+
+    Inliners take ``!important`` away unless they are told not to. Once for each query: where one is lost, all are.
+    """
+    del house
+    lost = {rule for medium in (PHONE, DARK) for styles in letter.looks(medium) for rule in styles.outweighed}
+    first: dict[tuple[str, ...], Spot] = {}
+    for media, spot in sorted(lost, key=lambda one: (one[1].line, one[1].column)):
+        first.setdefault(media, spot)
+    for media, spot in first.items():
+        message = f"the elements' own styles win over what @media {media[-1]} says"
+        yield letter.in_html(spot, message, "write !important in it")
 
 
 # --- how ------------------------------------------------------------------------------------------------------

@@ -173,7 +173,8 @@ def unsubscribe(letter: Letter, house: House) -> Iterator[Problem]:
     elif not web[0].startswith("https://") and letter.value("List-Unsubscribe-Post"):
         yield letter.in_head(line, "one-click unsubscribing needs https", "let base_url be https")
     post = letter.value("List-Unsubscribe-Post")
-    if post != "List-Unsubscribe=One-Click" and (post or any(uri.startswith("https://") for uri in web)):
+    secure = [*web, house.publication.base_url]  # a link that lost its s is a fault of its own
+    if post != "List-Unsubscribe=One-Click" and (post or any(uri.startswith("https://") for uri in secure)):
         place = letter.line_of("List-Unsubscribe-Post") if post else line
         fix = "write List-Unsubscribe-Post: List-Unsubscribe=One-Click"
         yield letter.in_head(place, "List-Unsubscribe-Post does not announce one click", fix)

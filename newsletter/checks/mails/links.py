@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Final
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
-from newsletter.checks.texts.hosts import SHORTENERS
+from newsletter.checks.texts.hosts import CLOSING, SHORTENERS, other_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,13 +31,9 @@ REDIRECTORS: Final = re.compile(
     r"(?:.*\.)?(?:list-manage\.com|sendgrid\.net|mailchi\.mp|mailgun\.org|hubspotlinks\.com|mandrillapp\.com|sparkpostmail\.com"
     r"|safelinks\.protection\.outlook\.com|urldefense\.(?:com|proofpoint\.com)|rs6\.net|createsend\d*\.com|exct\.net)"
 )
-LOOKS_LIKE_ADDRESS: Final = re.compile(
-    r"(?:(?:https?|ftp)://|www\.)\S+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+|(?:[a-z0-9-]+\.)+[a-z]{2,}(?:[/:?#]\S*)?",
-    re.IGNORECASE,
-)
+COUNTING: Final = re.compile(r"/(?:ls|wf|track)/click(?:/.*)?")  # senders' redirectors below a host of one's own
 TEXT_URL: Final = re.compile(r"(?:https?://|mailto:)[^\s<>\"]+", re.IGNORECASE)
 TEXT_MAILBOX: Final = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
-CLOSING: Final = ".,;:!?)]}'\u2019\u201d\u00bb"
 SPACES: Final = re.compile(r"\s+")
 
 
@@ -65,13 +61,9 @@ def differs(letter: Letter, house: House) -> Iterator[Problem]:
     for node, href in _links(letter):
         if house.wrote(href):
             continue
-        words = SPACES.sub(" ", node.text()).strip()
-        for match in LOOKS_LIKE_ADDRESS.finditer(words):
-            shown = match[0].rstrip(CLOSING)
-            if not _same(shown, href, whole=shown == words):
-                message = f"the words say {shown[:MAX_QUOTED]}, the link leads to {href[:MAX_QUOTED]}"
-                yield letter.in_html(node, message, "let the words say where it leads, or say no address in them")
-                break
+        if said := other_address(SPACES.sub(" ", node.text()), href, house.publication.base_url):
+            message = f"the words say {said[:MAX_QUOTED]}, the link leads to {href[:MAX_QUOTED]}"
+            yield letter.in_html(node, message, "let the words say where it leads, or say no address in them")
 
 
 def tracked(letter: Letter, house: House) -> Iterator[Problem]:
@@ -126,59 +118,6 @@ def _split(href: str) -> SplitResult | None:
     return parts
 
 
-def _same(shown: str, href: str, *, whole: bool) -> bool:
-    """Whether what is shown is where it leads: the address itself, or (within other words) its host."""
-    if "@" in shown and "://" not in shown:
-        return unquote(href).lower() == f"mailto:{shown.lower()}"
-    parts = _split(href)
-    if parts is None or parts.scheme not in ("http", "https"):
-        return not whole and "." not in shown.rpartition("/")[2]
-    shown = shown.lower()
-    host = (parts.hostname or "").lower()
-    if "://" in shown or "/" in shown.rstrip("/"):
-        bare = re.sub(r"^https?://", "", href.lower()).rstrip("/")
-        return re.sub(r"^https?://", "", shown).rstrip("/") == bare and (
-            "://" not in shown or href.lower().startswith(shown.partition("://")[0])
-        )
-    shown = shown.rstrip("/")
-    return host == shown or (not whole and not _is_host(shown))
-
-
-def _is_host(shown: str) -> bool:
-    """Names of files (report.pdf) and abbreviations look like hosts; those with a path or www. surely are."""
-    return shown.startswith("www.") or shown.rpartition(".")[2] in COMMON_DOMAINS
-
-
-COMMON_DOMAINS: Final = frozenset(
-    [
-        "com",
-        "org",
-        "net",
-        "edu",
-        "gov",
-        "int",
-        "eu",
-        "ch",
-        "fr",
-        "de",
-        "at",
-        "it",
-        "uk",
-        "us",
-        "ca",
-        "info",
-        "biz",
-        "io",
-        "dev",
-        "app",
-        "cloud",
-        "example",
-        "test",
-        "invalid",
-    ]
-)
-
-
 def _tracks(href: str) -> str:
     parts = _split(href)
     if parts is None or parts.scheme not in ("http", "https"):
@@ -186,7 +125,7 @@ def _tracks(href: str) -> str:
     host = (parts.hostname or "").lower().removeprefix("www.")
     if host in SHORTENERS:
         return "is shortened: nobody sees where it leads"
-    if REDIRECTORS.fullmatch(host):
+    if REDIRECTORS.fullmatch(host) or COUNTING.fullmatch(parts.path):
         return "goes through somebody who counts"
     for name, value in parse_qsl(parts.query, keep_blank_values=True):
         if TRACKING.fullmatch(name):

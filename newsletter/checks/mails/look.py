@@ -141,7 +141,8 @@ def _contrasts(
             ground = _ground(styles, node, canvas)
             colour = over(_colour(styles, node), ground)
             ratio = contrast(shown(colour), shown(ground))
-            if NEARLY_SAME <= ratio < _least(styles, node) or (ratio < NEARLY_SAME and medium.dark):
+            is_hard = NEARLY_SAME <= ratio < _least(styles, node) or (ratio < NEARLY_SAME and medium.dark)
+            if is_hard and not _hider(styles, node)[1]:
                 message = f"{words.text.strip()[:30]!r} has a contrast of {ratio:.2f} {when}: {colour} on {ground}"
                 yield letter.in_html(node, message, f"{_least(styles, node)} is the least; change one of the two")
 
@@ -168,15 +169,23 @@ def _ground(styles: Styles, node: Node, canvas: str) -> str:
 
 
 def _hiding(styles: Styles, words: Words) -> tuple[Node, str]:
-    for node in (words.parent, *words.parent.above()):
-        style = styles.own(node) if node.tag else {}
-        if (HIDING & style.keys() or "hidden" in node.attributes) and (reason := _hides(style, node)):
-            return node, reason
+    node, reason = _hider(styles, words.parent)
+    if reason:
+        return node, reason
     if styles.size(words.parent) < TINY:
         return words.parent, "its size is nothing"
     ground = _ground(styles, words.parent, WHITE)
     same = contrast(over(_colour(styles, words.parent), ground), ground) < NEARLY_SAME
     return words.parent, "it has the colour of its ground" if same and not SHAPES.fullmatch(words.text) else ""
+
+
+def _hider(styles: Styles, node: Node) -> tuple[Node, str]:
+    """What hides an element with all that is in it, and how; the reason is empty when nothing does."""
+    for one in (node, *node.above()):
+        style = styles.own(one) if one.tag else {}
+        if (HIDING & style.keys() or "hidden" in one.attributes) and (reason := _hides(style, one)):
+            return one, reason
+    return node, ""
 
 
 def _hides(style: Mapping[str, str], node: Node) -> str:

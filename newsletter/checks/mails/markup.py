@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from newsletter.checks.headings import heading_faults
 from newsletter.checks.tree import VOID, Spot, Words
 
 if TYPE_CHECKING:
@@ -197,21 +198,10 @@ def images_ours(letter: Letter, house: House) -> Iterator[Problem]:
 
 
 def headings(letter: Letter, house: House) -> Iterator[Problem]:
-    """One h1, and no level left out: screen readers travel by them. Editors were advised about theirs."""
+    """One h1, and no level left out."""
     for page in letter.pages():
-        heads = [node for node in page.elements if re.fullmatch("h[1-6]", node.tag)]
-        tops = [node for node in heads if node.tag == "h1"]
-        if len(tops) != 1:
-            yield letter.in_html(tops[1] if tops else None, f"the letter has {len(tops)} h1", "title it with one <h1>")
-        level = 0
-        for node in heads:
-            now = int(node.tag[1])
-            if now > level + 1 and not house.wrote(node.text()):
-                before = f"follows <h{level}>" if level else "is the first heading"
-                yield letter.in_html(node, f"<{node.tag}> {before}", "leave no level out")
-            if not node.text().strip():
-                yield letter.in_html(node, f"<{node.tag}> is empty", "fill it or leave it out")
-            level = now
+        for fault in heading_faults(page, "letter", lambda node: house.wrote(node.text())):
+            yield letter.in_html(*fault)
 
 
 def forbidden(letter: Letter, house: House) -> Iterator[Problem]:
@@ -262,9 +252,11 @@ def conditionals(letter: Letter, house: House) -> Iterator[Problem]:
             if comment.text.startswith("[if") and comment.text.endswith(REVEALING):
                 revealed.append(comment)
             elif comment.text.startswith("[if"):
-                if not comment.text.endswith(END):
-                    yield letter.in_html(comment, "a condition for Outlook is not closed", "end it with <![endif]-->")
-                yield from _ghosts(letter, comment, opened)
+                if comment.text.endswith(END):
+                    yield from _ghosts(letter, comment, opened)
+                    continue
+                yield letter.in_html(comment, "a condition for Outlook is not closed", "end it with <![endif]-->")
+                opened.clear()  # where it ends is not known, and so neither is what it closes
             elif "[endif]" in comment.text and not revealed:
                 yield letter.in_html(comment, "<![endif] without its condition", "begin it with <!--[if ...]>")
             elif "[endif]" in comment.text:

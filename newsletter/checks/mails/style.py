@@ -286,7 +286,10 @@ def _condition(condition: str, medium: Medium) -> bool:
 
 
 class Styles:
-    """What each element of a page looks like, to the reader of one medium."""
+    """What each element of a page looks like, to the reader of one medium.
+
+    ``outweighed`` are the rules of media queries that an element's own style wins over: the query, and the place.
+    """
 
     def __init__(self, page: Tree, sheets: Iterable[Sheet], medium: Medium) -> None:
         self._by_key: dict[str, list[tuple[int, Selector, Rule]]] = {}
@@ -295,6 +298,7 @@ class Styles:
             for selector in rule.selectors:
                 if selector.compounds:
                     self._by_key.setdefault(_key(selector.compounds[-1]), []).append((order, selector, rule))
+        self.outweighed: set[tuple[tuple[str, ...], Spot]] = set()
         self._own: dict[Node, dict[str, str]] = {}
         self._computed: dict[Node, dict[str, str]] = {page.root: dict(ROOT)}
         for node in page.elements:  # parents come before their children
@@ -314,6 +318,8 @@ class Styles:
 
     def _declared(self, node: Node) -> dict[str, str]:
         found: list[tuple[tuple[Any, ...], Declaration]] = []
+        inline = _parsed(node.get("style"))[0] if "style" in node.attributes else ()
+        own = {d.name for d in inline if not d.important}
         keys = {"", node.tag, *(f".{name}" for name in node.get("class").split())}
         for key in keys:
             for order, selector, rule in self._by_key.get(key, ()):
@@ -321,7 +327,8 @@ class Styles:
                     found += [
                         ((d.important, False, selector.weight, order, n), d) for n, d in enumerate(rule.declarations)
                     ]
-        inline = _parsed(node.get("style"))[0] if "style" in node.attributes else ()
+                    if rule.media and any(d.name in own and not d.important for d in rule.declarations):
+                        self.outweighed.add((rule.media, Spot("", rule.line, rule.column)))
         found += [((d.important, True, (0, 0, 0), 0, n), d) for n, d in enumerate(inline)]
         found.sort(key=lambda one: one[0])
         return dict(DEFAULTS.get(node.tag, {})) | _longhands(d for _, d in found)

@@ -141,9 +141,9 @@ def _at(letter: Letter, spot: Spot, match: re.Match[str] | None, message: str, f
 
 
 def _joins(text: str, at: int) -> bool:
-    """Whether a joiner or a mark of direction stands between letters or signs that need it."""
+    """Whether a joiner or a mark of direction stands beside a letter or sign that needs it; another joiner is none."""
     around = text[max(at - 1, 0) : at] + text[at + 1 : at + 2]
-    return text[at] in JOINERS and bool(around) and any(ord(one) > ord("\u0590") for one in around)
+    return text[at] in JOINERS and any(ord(one) > ord("\u0590") and not INVISIBLE.match(one) for one in around)
 
 
 def _tops(letter: Letter) -> dict[str, list[str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from newsletter.checks.headings import heading_faults
 from newsletter.checks.mails.words import LEFTOVER
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 PROSE: Final = "prose"  # the class of what holds a text that editors wrote
 DESCRIPTION: Final = range(10, 321)  # characters; search engines show about 160 of them
 MAX_QUOTED: Final = 60
-HEADING: Final = re.compile("h[1-6]")
 LOADING: Final = {
     "img": ("src", "srcset"),
     "script": ("src",),
@@ -71,20 +71,11 @@ def description(page: PageView, house: House) -> Iterator[Problem]:
 
 
 def headings(page: PageView, house: House) -> Iterator[Problem]:
-    """One h1, and no level left out; editors were advised about theirs."""
+    """One h1, and no level left out."""
     del house
     for tree in page.trees():
-        heads = [node for node in tree.elements if HEADING.fullmatch(node.tag)]
-        tops = [node for node in heads if node.tag == "h1"]
-        if len(tops) != 1:
-            yield page.at(tops[1] if tops else None, f"the page has {len(tops)} h1", "title it with one <h1>")
-        level = 0
-        for node in heads:
-            now = int(node.tag[1])
-            if now > level + 1 and not _is_editors(node):
-                before = f"follows <h{level}>" if level else "is the first heading"
-                yield page.at(node, f"<{node.tag}> {before}", "leave no level out")
-            level = now
+        for fault in heading_faults(tree, "page", _is_editors):
+            yield page.at(*fault)
 
 
 def language(page: PageView, house: House) -> Iterator[Problem]:

@@ -29,6 +29,7 @@ TEXT_RULES: Final[dict[str, Rule[Item]]] = by_code(
     Rule("link-shortener", _BLOCK, "Links show where they lead", anchors.shortened),
     Rule("link-text-vague", _ADVISE, "The words of a link say where it leads", anchors.text_vague),
     Rule("link-text-repeated", _ADVISE, "The same words lead to the same place", anchors.text_repeated),
+    Rule("reference-missing", _ADVISE, "What a text refers to in brackets stands in it", anchors.reference_missing),
     Rule("link-long", _ADVISE, "Addresses are short enough to be printed", anchors.long),
     Rule("link-plain-http", _ADVISE, "Links are encrypted", anchors.plain_http),
     Rule("heading-order", _ADVISE, "Headings begin at ##, in incidents at ###, and skip no level", style.heading_order),

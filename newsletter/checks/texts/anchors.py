@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from newsletter.checks.rule import Problem
-from newsletter.checks.texts.hosts import FILE_ENDINGS, SHORTENERS, host_of, refanged
+from newsletter.checks.texts.hosts import SHORTENERS, host_of, other_address
 from newsletter.checks.texts.text import bounded, shown, styled, texts_of
 from newsletter.model import Article, Incident
 
@@ -27,9 +27,8 @@ plus d'informations|en savoir plus|lire plus|lire la suite|la suite|suite|voir|v
 """
 VAGUE: Final = frozenset(_VAGUE_WORDS.strip().replace("\n", "|").split("|"))
 
-_ADDRESS = re.compile(r"https?://[^\s<>\"“”«»]{1,300}", re.IGNORECASE)
-_HOST = re.compile(r"((?:[a-z0-9-]{1,63}\.){1,10}[a-z]{2,24})(?::\d{1,5})?(?:[/?#]\S{0,300})?", re.IGNORECASE)
-_MAILBOX = re.compile(r"[^\s@]{1,64}@[^\s@]{1,253}\.[a-z]{2,24}", re.IGNORECASE)
+_REFERENCE = re.compile(r"(?<!\\)\]\[([^\[\]\n]{1,100})\](?![:(])|(?<!\\)\[(\^[^\[\]\s]{1,100})\](?!:)")
+_DEFINED = re.compile(r"^[ >]*\[([^\[\]\n]{1,100})\]:", re.MULTILINE)
 
 
 class Target(NamedTuple):
@@ -87,8 +86,7 @@ def text_repeated(item: Item, house: House) -> Iterator[Problem]:
 def text_lies(item: Item, house: House) -> Iterator[Problem]:
     """Words that look like an address lead there: anything else is how phishing looks."""
     for text, link in _links(item):
-        said = _said(link.words)
-        if said and said != _meant(link.target, house):
+        if other_address(link.words, link.target, house.publication.base_url):
             message = f"the link says “{shown(link.words)}”, but leads to {shown(link.target)}"
             yield text.problem(link.start, message, "link words that are no address, or make the two the same")
 
@@ -102,6 +100,21 @@ def shortened(item: Item, house: House) -> Iterator[Problem]:
         if host in SHORTENERS:
             message = f"the link leads to {host}, which hides where it ends"
             yield _at(target, message, "follow it once and link the address where you arrive")
+
+
+@bounded
+def reference_missing(item: Item, house: House) -> Iterator[Problem]:
+    """``[words][name]`` and ``[^1]`` without their line: readers see the brackets. In code they are meant so."""
+    del house
+    for text in texts_of(item):
+        if text.is_plain or not text.is_printed or not ("][" in text.markdown or "[^" in text.markdown):
+            continue
+        known = {_name(found[1]) for found in _DEFINED.finditer(text.markdown)}
+        for found in _REFERENCE.finditer(text.prose):
+            name = found[1] or found[2]
+            if _name(name) not in known:
+                fix = f"write a line [{shown(name)}]: with what it is, or take it out"
+                yield text.problem(found.end() - len(name) - 2, f"[{shown(name)}] is nowhere in this text", fix)
 
 
 @bounded
@@ -132,25 +145,9 @@ def _at(target: Target, message: str, fix: str) -> Problem:
     return Problem(target.path, target.line, message, fix, target.column)
 
 
-def _said(words: str) -> str:
-    """The host or mailbox that the words show; empty if they show none. File names are none."""
-    plain = refanged(words.strip())
-    if _MAILBOX.fullmatch(plain):
-        return plain.lower()
-    if found := _ADDRESS.search(plain):
-        return host_of(found[0])
-    found = _HOST.fullmatch(plain)
-    ending = found[1].rpartition(".")[2].lower() if found else ""
-    return host_of("//" + found[1]) if found and ending not in FILE_ENDINGS else ""
-
-
-def _meant(target: str, house: House) -> str:
-    """The host or mailbox that the target leads to; a relative one is ours."""
-    scheme, _, rest = target.partition(":")
-    if scheme.lower() == "mailto":
-        return rest.partition("?")[0].lower()
-    return host_of(target if "//" in target else house.publication.base_url)
-
-
 def _folded(words: str) -> str:
     return " ".join(words.replace("\u2019", "'").split()).strip(" .:!?>»→…").casefold()
+
+
+def _name(name: str) -> str:
+    return " ".join(name.split()).casefold()

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 if TYPE_CHECKING:
     from newsletter.model import Publication
@@ -32,6 +32,13 @@ s.id s2r.co short.io shorte.st shorturl.at snip.ly snipurl.com soo.gd su.pr surl
 tinyurl.com tr.im trib.al u.to ur1.ca urlz.fr v.gd vk.cc wp.me x.co y2u.be yourls.org youtu.be
 """
 SHORTENERS: Final = frozenset(_SHORT_HOSTS.split())
+
+# What readers take for an address: with a scheme or www. anywhere, a bare host or mailbox where there is nothing else.
+_ADDRESS = re.compile(r"(?:https?://|\bwww\.)[^\s<>\"“”«»]{1,300}", re.IGNORECASE)
+_HOST = re.compile(r"((?:[a-z0-9-]{1,63}\.){1,10}[a-z]{2,24})(?::\d{1,5})?(?:[/?#]\S{0,300})?", re.IGNORECASE)
+_MAILBOX = re.compile(r"[\w.+-]{1,64}@[\w.-]{1,253}\.[a-z]{2,24}", re.IGNORECASE)
+_BEFORE_HOST = re.compile(r"(?:https?:)?//(?:www\.)?|www\.", re.IGNORECASE)
+CLOSING: Final = ".,;:!?)]}'\u2019\u201d\u00bb"
 
 
 def host_of(address: str) -> str:
@@ -78,3 +85,40 @@ def refanged(text: str) -> str:
     """The text with indicators as they were before they were defanged."""
     text = re.sub(r"\bhxxp(?=s?://)", "http", text, flags=re.IGNORECASE)
     return re.sub(r"[\[({](\.|:|@|dot|at)[\])}]", lambda m: {"dot": ".", "at": "@"}.get(m[1].lower(), m[1]), text)
+
+
+def other_address(words: str, target: str, base: str) -> str:
+    """The address that the words of a link show and that is not where it leads; empty when they show none, or that one.
+
+    A shown path counts too. ``base`` is where relative targets begin. Files' names are no hosts, and a host that is
+    only spoken of ("How bank.example was copied") is no address.
+    """
+    plain = refanged(words.strip())
+    scheme, _, rest = target.strip().partition(":")
+    mailbox = unquote(rest.partition("?")[0]).lower() if scheme.lower() == "mailto" else ""
+    if found := _MAILBOX.search(plain) if mailbox else _MAILBOX.fullmatch(plain):
+        return "" if found[0].lower() == mailbox else found[0]
+    shown = _shown_address(plain)
+    if not shown or (not mailbox and _is_there(shown, target if "//" in target else _joined(base, target))):
+        return ""
+    return shown
+
+
+def _shown_address(plain: str) -> str:
+    if found := _ADDRESS.search(plain):
+        return found[0].rstrip(CLOSING)
+    found = _HOST.fullmatch(plain)
+    return plain if found and found[1].rpartition(".")[2].lower() not in FILE_ENDINGS else ""
+
+
+def _is_there(shown: str, target: str) -> bool:
+    """Whether both are one place, whatever their schemes; of an address without a path, its host is the place."""
+    said, meant = (_BEFORE_HOST.sub("", unquote(one), count=1).rstrip(f"{CLOSING}/").lower() for one in (shown, target))
+    return said == meant or ("/" not in said and said == host_of(target))
+
+
+def _joined(base: str, target: str) -> str:
+    try:
+        return urljoin(base, target)
+    except ValueError:
+        return target
