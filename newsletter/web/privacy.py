@@ -32,7 +32,7 @@ class Terms:
     session_hours: int = int(LIVES[Purpose.SESSION].total_seconds()) // HOUR
     used_links: int = KEPT_AFTER.days
     notices: int = NOTICES_KEPT.days
-    counters: int = int(max(limit.seconds for limit in MAIL_LIMITS[Wish.JOIN])) // DAY
+    counters: int = max(seconds for _, seconds in MAIL_LIMITS[Wish.JOIN]) // DAY
 
 
 def routes(reception: Reception) -> Iterator[Route]:
