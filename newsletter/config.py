@@ -12,7 +12,7 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, Literal, get_origin, get_type_hints
@@ -21,7 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from newsletter.config_rules import SQLITE, read_small, without_password, wrong
 from newsletter.errors import ConfigError
-from newsletter.model import AudienceRule, Month, Publication, Source, Standards
+from newsletter.model import DERIVED, AudienceRule, Month, Publication, Source, Standards
 from newsletter.schedule import Rule, parse_rule
 
 FILE_NAME: Final = "newsletter.toml"
@@ -249,6 +249,7 @@ def load_settings(root: Path, environment: Mapping[str, str] = os.environ) -> Se
         _mend(raw, error)
         tables = TypeAdapter(Tables).validate_python(raw)
     values = {item.name: getattr(tables, item.name) for item in fields(tables)}
+    values["publication"] = replace(tables.publication, has_forms=tables.subscribers.open)
     settings = Settings(**values, root=root, origins=file.origins)
     file.tell(wrong(settings))
     if file.told:
@@ -260,7 +261,7 @@ def shown(settings: Settings) -> Iterator[tuple[str, object, str]]:
     """Every setting as (table.key, value, origin) for ``config show``; secrets are masked."""
     for table in fields(Tables):
         values = getattr(settings, table.name)
-        for item in fields(values):
+        for item in _settable(values):
             key = f"{table.name}.{item.name}"
             value = getattr(values, item.name)
             masked = "(set)" if key in SECRETS and value else value
@@ -369,7 +370,7 @@ def _strange(raw: dict[str, Any]) -> Iterator[tuple[str, str]]:
             del raw[name]
             yield name, f"must be a table; write [{name}] in a line of its own, and its settings below"
         else:
-            known = [item.name for item in fields(tables[name])]
+            known = [item.name for item in _settable(tables[name])]
             for key in sorted(values.keys() - known):
                 yield f"{name}.{key}", f"unknown setting{_nearest(key, known)}"
     for (name, key), kind in LISTS.items():
@@ -378,6 +379,11 @@ def _strange(raw: dict[str, Any]) -> Iterator[tuple[str, str]]:
         for position, entry in enumerate(listed if isinstance(listed, list) else ()):
             for strange in sorted(entry.keys() - known) if isinstance(entry, dict) else ():
                 yield f"{name}.{key}.{position}.{strange}", f"unknown setting{_nearest(strange, known)}"
+
+
+def _settable(table: Any) -> list[Field[Any]]:
+    """What a file may say of a table."""
+    return [item for item in fields(table) if item.metadata != DERIVED]
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
@@ -394,7 +400,7 @@ def _variables() -> dict[str, tuple[str, str, bool]]:
     return {
         _variable(f"{table}.{item.name}"): (table, item.name, get_origin(get_type_hints(kind)[item.name]) is tuple)
         for table, kind in get_type_hints(Tables).items()
-        for item in fields(kind)
+        for item in _settable(kind)
         if get_origin(get_type_hints(kind)[item.name]) is not dict and (table, item.name) not in LISTS
     }
 
@@ -404,7 +410,7 @@ def _strange_variables(environment: Mapping[str, str]) -> Iterator[str]:
     known = _variables()
     for table, kind in get_type_hints(Tables).items():
         prefix = f"{_variable(table)}_"
-        in_file = {_variable(f"{table}.{item.name}") for item in fields(kind)} - known.keys()
+        in_file = {_variable(f"{table}.{item.name}") for item in _settable(kind)} - known.keys()
         for name in sorted(environment.keys() - known.keys()):
             if name in in_file:
                 yield f"{name} in the environment: can be set in {FILE_NAME} alone; write it there"

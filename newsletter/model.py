@@ -32,6 +32,8 @@ FIRST_YEAR_TO_LAST: Final = range(1900, 9999)
 TOKEN_LENGTH: Final = 34
 UNSUBSCRIBE_SLOT: Final = "__UNSUBSCRIBE_TOKEN__".ljust(TOKEN_LENGTH, "_")
 
+DERIVED: Final = {"derived": True}  # metadata of a field of the settings that follows from others, and is not written
+
 
 # --- time -----------------------------------------------------------------
 
@@ -861,6 +863,7 @@ class NoticeText:
 
     subject: str
     text: str
+    language: Language
     html: str = ""
 
 
@@ -980,7 +983,11 @@ class Standards:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publication:
-    """Everything about the organisation that words and pages show; all of it comes from the site's settings."""
+    """Everything about the organisation that words and pages show; all of it comes from the site's settings.
+
+    ``has_forms``: people may join and choose by themselves, on pages below ``base_url``. It is what
+    ``subscribers.open`` says, and no setting of its own.
+    """
 
     name: str
     organisation: str
@@ -1003,6 +1010,7 @@ class Publication:
     verify: dict[Language, str] = field(default_factory=dict)
     full_articles: int = 1
     max_elsewhere: int = 7
+    has_forms: bool = field(default=False, metadata=DERIVED)
 
     @property
     def first_language(self) -> Language:
@@ -1022,6 +1030,16 @@ def article_path(language: Language, slug: str) -> str:
 def report_path(language: Language, month: Month) -> str:
     """The archive address of a monthly report: /en/reports/2026-10/."""
     return f"/{language}/reports/{month}/"
+
+
+def subscribe_path(language: Language) -> str:
+    """Where people ask for the report: /en/subscribe/. The application answers, not the archive."""
+    return f"/{language}/subscribe/"
+
+
+def preferences_path(language: Language) -> str:
+    """Where people ask for the link to their preferences: /en/preferences/. The application answers."""
+    return f"/{language}/preferences/"
 
 
 def theme_path(language: Language, theme: str) -> str:

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page
 from newsletter.publish.archive import publish
 from newsletter.render.environment import Templates
 from newsletter.render.web import render_site
-from tests.support.archive import sample_site, served
+from tests.support.archive import FORM, sample_site, served
 from tests.support.browser import violations, visiting
 
 PAGES = [
@@ -93,6 +93,9 @@ def test_every_link_of_a_page_answers(browser: Browser, archive: str) -> None:
     """Asked of the server; every page's links are followed on disk in test_render_web."""
     with visiting(browser, f"{archive}/en/reports/2026-10/", javascript=False) as (page, _):
         links = {link for link in _links(page) if link.startswith(archive)}
+        forms = {link for link in links if FORM.fullmatch(link.removeprefix(f"{archive}/"))}
+        assert forms == {f"{archive}/en/subscribe/"}  # the application answers
+        links -= forms
         assert len(links) > 10
         assert {link: page.request.get(link).status for link in links} == dict.fromkeys(links, 200)
 

@@ -210,6 +210,14 @@ def test_links_that_lead_nowhere_block(target: str):
     assert places(found(item, article("b"))) == [("link-internal-dead", item.path, 12)]
 
 
+@pytest.mark.parametrize("form", ["subscribe", "preferences"])
+def test_links_to_the_forms_lead_somewhere_where_the_site_has_them(form: str):
+    """The application answers them; where they are closed, nobody does."""
+    item = article("a", body=f"Text.\n\n[a link](/en/{form}/)\n", lines={"body": 10})
+    assert found(item, site=replace(SITE, has_forms=True)) == []
+    assert places(found(item, site=replace(SITE, has_forms=False))) == [("link-internal-dead", item.path, 12)]
+
+
 @pytest.mark.parametrize("target", ["draft", "secret", "before"])
 def test_links_to_what_is_not_shown_only_advise(target: str):
     """One editor's label or draft must not stop the month of all."""

@@ -68,6 +68,17 @@ def test_the_environment_is_stronger_than_the_file(tmp_path: Path) -> None:
     assert ("relay.host", "mail.example.org", "NEWSLETTER_RELAY_HOST") in list(shown(settings))
 
 
+def test_what_follows_from_other_settings_is_none(tmp_path: Path) -> None:
+    """Whether the site has forms is ``subscribers.open`` in other words: nobody can say the two differently."""
+    folder = site(tmp_path)
+    assert load_settings(folder, {}).publication.has_forms
+    closed = load_settings(folder, {"NEWSLETTER_SUBSCRIBERS_OPEN": "false"})
+    assert not closed.publication.has_forms
+    assert "publication.has_forms" not in [key for key, _, _ in shown(closed)]
+    with pytest.raises(ConfigError, match="NEWSLETTER_PUBLICATION_HAS_FORMS in the environment: unknown setting"):
+        load_settings(folder, {"NEWSLETTER_PUBLICATION_HAS_FORMS": "true"})
+
+
 def test_a_secret_comes_from_a_file_or_the_environment_and_is_never_shown(tmp_path: Path) -> None:
     (tmp_path / "password").write_text("s3cret\n", encoding="utf-8")
     text = SAMPLE.replace('tls = "none"', 'tls = "starttls"\nusername = "u"\npassword_file = "password"')
@@ -94,6 +105,7 @@ def test_a_secret_comes_from_a_file_or_the_environment_and_is_never_shown(tmp_pa
         ("first Tuesday 09:00", "first Tuesday 02:30", "take 04:00 or later"),
         ('first_month = "2026-10"', 'first_month = "October"', "is no month"),
         ('accent = "#1f4e79"', 'accent = "url(x)"', "is no colour"),
+        ('accent = "#1f4e79"', "has_forms = false", "publication.has_forms: unknown setting; take it out"),
         ('base_url = "https', 'base_url = "javascript', "is no web address"),
         ('contact = "Computer.Security@', 'contact = "Computer.Security', "is no mail address"),
         ('languages = ["en", "fr"]', 'languages = ["en", "de"]', "has no name for the team in 'de'"),

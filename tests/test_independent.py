@@ -28,6 +28,7 @@ from tests.support.archive import OURS, sample_site
 from tests.support.browser import serious, violations, visiting
 from tests.support.databases import missing
 from tests.support.demo import Demo
+from tests.support.notices import LANGUAGES, WITH_HTML, message
 
 pytestmark = pytest.mark.slow
 
@@ -78,9 +79,11 @@ def checkers() -> Path:
 
 @pytest.fixture(scope="module")
 def letters(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """The HTML of every letter of the repository."""
+    """The HTML of every letter of the repository, and of every notice."""
     folder = tmp_path_factory.mktemp("letters")
-    return [written(folder / f"{name}.html", Letter(name, raw).html) for name, raw in own_letters().items()]
+    notices = {f"{kind}.{language}": message(kind, language) for kind in WITH_HTML for language in LANGUAGES}
+    mails = own_letters() | notices
+    return [written(folder / f"{name}.html", Letter(name, raw).html) for name, raw in mails.items()]
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +123,7 @@ def caniemail(checkers: Path, files: list[Path]) -> dict[str, dict[str, list[str
 
 
 def test_nu_checker_agrees_about_letters(checkers: Path, letters: list[Path]):
-    """Every month, both languages: valid HTML after the inliner."""
+    """Every month and every notice, both languages: valid HTML after the inliner."""
     assert nu(checkers, letters) == []
 
 

@@ -16,8 +16,10 @@ from newsletter.model import UNSUBSCRIBE_SLOT
 from newsletter.render.environment import Templates
 from newsletter.render.inline import inline
 from newsletter.render.mail import letter_html
+from newsletter.render.notices import facts_of, notice_html
 from tests.support.browser import visiting
-from tests.support.samples import sample_publication, sample_report
+from tests.support.notices import KINDS, TOKEN
+from tests.support.samples import FR, sample_publication, sample_report
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,9 +61,13 @@ def differences(one: list[str], other: list[str]) -> list[tuple[str, str]]:
     return [(a, b) for a, b in zip(one, other, strict=True) if a != b]
 
 
-@pytest.fixture(scope="module")
-def letter() -> str:
-    return letter_html(sample_report(), sample_publication(), Templates([]))
+@pytest.fixture(scope="module", params=["report", "confirm", "welcome"])
+def letter(request: pytest.FixtureRequest) -> str:
+    """The report, and of the notices, whose sheet is one, one with a personal link and one with everything else."""
+    if request.param == "report":
+        return letter_html(sample_report(), sample_publication(), Templates([]))
+    facts = facts_of(KINDS[request.param])
+    return notice_html(request.param, FR, facts, sample_publication(), Templates([]), token=TOKEN)
 
 
 @pytest.mark.parametrize(("width", "dark"), STATES)

@@ -18,13 +18,13 @@ from newsletter.checks.tree import parse
 from newsletter.deliver.dispatch import Signing
 from newsletter.deliver.dkim import DkimKey, DkimSigner, make_key
 from newsletter.deliver.letters import Personal, letter, make_form, sign
-from newsletter.deliver.message import compile_notice, compile_variant
+from newsletter.deliver.message import compile_variant
 from newsletter.deliver.smime import SmimeSigner, make_self_signed
-from newsletter.model import CompiledVariant, Format, Month, SubscriberId, Tlp
+from newsletter.model import CompiledVariant, Format, SubscriberId, Tlp
 from newsletter.render.environment import Templates
 from newsletter.render.mail import render_report
-from newsletter.render.notices import facts_of, render_notice
 from tests.rules.letters import NAME, own_letters
+from tests.support.notices import KINDS, WITH_HTML, message
 from tests.support.pictures import png
 from tests.support.samples import EN, FR, sample_publication, sample_report
 
@@ -84,17 +84,12 @@ def test_stricter_letters_are_as_they_should_be(tlp: Tlp):
 
 
 @pytest.mark.parametrize("language", [EN, FR])
-def test_notices_are_as_they_should_be(language):
-    """Small mails of ours: the rules over headers and text hold for them, those over lists do not."""
-    ready = {"month": Month(2026, 10), "at": DATE, "days": 5, "failures": ["a source was away"], "blocking": 1}
-    held = {"month": Month(2026, 10), "reason": "late", "detail": "since Tuesday", "findings": (), "more": 0}
-    blocked = held | {"reason": "blocked", "detail": "", "findings": ["tlp-missing a.en.md:1: no label"], "more": 1}
-    for name, values in (("reminder-draft-ready", ready), ("reminder-held", held), ("reminder-held", blocked)):
-        notice = render_notice(name, language, facts_of(values), PUBLICATION, PACKAGED)
-        raw = compile_notice(
-            notice, PUBLICATION, recipient="editor@example.org", date=DATE, message_id=f"<notice.1@{DOMAIN}>"
-        )
-        assert told(raw, f"{name}.{language}") == []
+@pytest.mark.parametrize("kind", KINDS)
+def test_notices_are_as_they_should_be(kind: str, language):
+    """Small mails of ours: the rules over headers, HTML and text hold for them, those over lists do not."""
+    raw = message(kind, language)
+    assert bool(Letter(kind, raw).html) == (kind in WITH_HTML)
+    assert told(raw, f"{kind}.{language}") == []
 
 
 # --- hostile bytes ------------------------------------------------------------------------------------------------

@@ -296,7 +296,7 @@ def test_nothing_in_a_letter_adds_a_header_a_part_or_a_recipient(subject, words,
 
 # --- notices --------------------------------------------------------------------------------------------------
 
-NOTICE = NoticeText("Held: the report of October needs you", "Nobody has approved it.\n.\n")
+NOTICE = NoticeText("Held: the report of October needs you", "Nobody has approved it.\n.\n", EN)
 TO = "anna@meridian.example"
 
 
@@ -307,8 +307,15 @@ def test_a_notice_says_that_a_machine_wrote_it():
     assert message["To"] == "anna@meridian.example"
     assert message["Subject"] == NOTICE.subject
     assert message["Message-ID"] == ID
+    assert message["Content-Language"] == "en"
     assert words(message) == NOTICE.text
-    assert "Precedence" not in message
+
+
+def test_a_notice_is_no_letter_of_a_list():
+    """Nobody leaves a list by it, and it is not sent in bulk."""
+    message = read(compile_notice(NOTICE, PUBLICATION, recipient=TO, date=DATE, message_id=ID))
+    assert [name for name in message if name.startswith("List-")] == []
+    assert {"Precedence", "Feedback-ID", "Archived-At"} & set(message) == set()
 
 
 def test_a_notice_with_a_second_recipient_is_refused():

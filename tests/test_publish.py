@@ -21,7 +21,7 @@ from newsletter.publish.archive import MANIFEST, STAGING, Published, publish
 from newsletter.render.environment import Templates
 from newsletter.render.site import ASSETS, INDEXES, LEAVES, Page
 from newsletter.render.web import render_site
-from tests.support.archive import sample_site
+from tests.support.archive import FORM, sample_site
 from tests.support.content import article
 
 BEFORE = {"a": "first", "b": "second", "c": "third"}
@@ -68,9 +68,10 @@ def served(folder: Path) -> dict[str, bytes]:
 
 
 def links_of(content: bytes) -> list[str]:
-    """The files that a page links to."""
+    """The files that a page links to; the forms are the application's."""
     found = re.findall(r'href="/([^"#]*)', content.decode(errors="replace"))
-    return [link + "index.html" if not link or link.endswith("/") else link for link in found]
+    files = (link for link in found if not FORM.fullmatch(link))
+    return [link + "index.html" if not link or link.endswith("/") else link for link in files]
 
 
 def dead_ends(files: dict[str, bytes]) -> list[str]:

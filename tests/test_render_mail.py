@@ -15,7 +15,7 @@ from newsletter.model import Tlp
 from newsletter.render.mail import render_report
 from newsletter.render.text import COLUMNS
 from newsletter.render.view import MAX_SUBJECT
-from tests.support.letters import PACKAGED, PUBLICATION, SECTIONS, elements, letter, opened, texts, words_of
+from tests.support.letters import PACKAGED, PUBLICATION, SECTIONS, elements, hrefs, letter, opened, texts, words_of
 from tests.support.samples import EN, FR, sample_report
 
 if TYPE_CHECKING:
@@ -79,6 +79,18 @@ def test_first_sentence_is_visible_and_counts_the_contents(english: Variant, fre
     assert words_of(french).startswith("Octobre 2026 : 12 incidents, 3 articles et 3 lectures venues d’ailleurs.")
     quiet = letter(sample_report(quiet=True), articles=sample_report().articles[:1])
     assert words_of(quiet).startswith("October 2026: no incidents and 1 article.")
+
+
+def test_foot_leads_to_the_preferences_where_the_site_has_forms() -> None:
+    """Beside the personal link to leave, in both parts; where nobody can choose, nobody is sent there."""
+    for language in (EN, FR):
+        address = f"{PUBLICATION.base_url}/{language}/preferences/"
+        variant = letter(sample_report(language=language))
+        assert variant.text.split("\n").count(address) == 1
+        assert hrefs(variant).count(address) == 1
+        assert variant.text.index("/u/") < variant.text.index(address)
+    closed = render_report(sample_report(), replace(PUBLICATION, has_forms=False), PACKAGED)
+    assert "/preferences/" not in closed.text + closed.html
 
 
 def test_mail_is_a_well_formed_page(english: Variant) -> None:

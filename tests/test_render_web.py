@@ -87,6 +87,23 @@ def test_no_link_and_no_anchor_leads_nowhere(pages: dict[str, bytes]) -> None:
     assert dead_links(pages, sample_site().publication.base_url) == []
 
 
+def test_every_page_leads_to_the_form(pages: dict[str, bytes]) -> None:
+    """Whatever page somebody lands on; in its own language, below the base."""
+    for path, outline in outlines(pages).items():
+        if "refresh" not in text_of(pages, path):
+            language = "fr" if path.startswith("fr/") else "en"
+            assert f"/{language}/subscribe/" in outline.links, path
+    site = sample_site(publication=replace(sample_site().publication, base_url="https://www.meridian.example/security"))
+    assert 'href="/security/en/subscribe/"' in text_of(build(site), "en/themes/index.html")
+
+
+def test_where_the_forms_are_closed_no_page_leads_to_them() -> None:
+    """Then the front page says whom to write to."""
+    pages = build(sample_site(publication=replace(sample_site().publication, has_forms=False)))
+    assert [path for path in outlines(pages) if "subscribe" in text_of(pages, path)] == []
+    assert "To receive it, write to" in text_of(pages, "en/index.html")
+
+
 def test_no_page_has_script_inline_style_open_tags_or_double_ids(pages: dict[str, bytes]) -> None:
     faults = {path: outline.faults for path, outline in outlines(pages).items() if outline.faults}
     assert faults == {}

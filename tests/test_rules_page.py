@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -60,6 +61,15 @@ def test_own_archive_is_as_it_should_be():
     app = build_app(load_settings(REPOSITORY))
     collected, _, editions = pipeline.gather(app)
     assert [str(one) for one in pipeline.judged_pages(app, collected, editions)] == []
+
+
+def test_forms_are_there_where_the_settings_open_them():
+    """A link to them is none into the archive; where they are closed, it is dead like any other."""
+    made = [Page(path, text.encode(), 0) for path, text in archive().items()]
+    closed = House(replace(sample_site().publication, has_forms=False))
+    found = check_pages(made, closed)
+    assert {one.rule for one in found} == {"page-link-dead"}
+    assert all("/subscribe/ leads to no page" in one.message for one in found)
 
 
 @pytest.mark.parametrize(("code", "bad"), BAD)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # Months and years need no article to have a page: what was not released yet will be.
 _DATED = re.compile(r"(?:reports/\d{4}-\d\d|\d{4})/")
 _SECTIONS: Final = ("", "articles/", "reports/", "themes/")
+_FORMS: Final = ("subscribe/", "preferences/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,8 @@ def _leads_somewhere(address: str, addresses: frozenset[str], publication: Publi
     path = path.rstrip("/") + "/"
     language, _, rest = path.removeprefix("/").partition("/")
     is_index = language in publication.languages and (rest in _SECTIONS or _DATED.fullmatch(rest) is not None)
-    return path in addresses or is_index
+    is_form = publication.has_forms and language in publication.languages and rest in _FORMS
+    return path in addresses or is_index or is_form
 
 
 def _texts(collected: Collected) -> Iterator[_Text]:

@@ -100,6 +100,7 @@ def compile_notice(
         headers.text("Subject", notice.subject),
         date_line(date),
         headers.tokens("Auto-Submitted", "auto-generated"),
+        headers.tokens("Content-Language", _checked_language(notice.language)),
         headers.tokens("MIME-Version", "1.0"),
     )
     text_part = TEXT_TYPE + QUOTED + b"\r\n" + quoted.encode(notice.text)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from markupsafe import Markup, escape
 
 from newsletter.html import to_html
-from newsletter.model import Tlp
+from newsletter.model import Tlp, subscribe_path
 from newsletter.render.colours import readable
 from newsletter.render.site import ASSETS, INDEXES, Link, Page
 from newsletter.render.words import words
@@ -40,7 +40,10 @@ _BACK: Final = re.compile(r'(<a\b[^>]* aria-label=")Back to reference')
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """What the layout prints around a page. Addresses in ``alternates`` and ``canonical`` are absolute."""
+    """What the layout prints around a page. Addresses in ``alternates`` and ``canonical`` are absolute.
+
+    ``subscribe`` leads to the form, which the application answers; empty where the site has none, and on its own pages.
+    """
 
     language: Language
     section: str
@@ -55,6 +58,7 @@ class Frame:
     icon: str
     policy: str = POLICY
     label: str = str(Tlp.CLEAR)
+    subscribe: str = ""
 
 
 class Press:
@@ -149,6 +153,7 @@ class Press:
             alternates=self._alternates(tail, everywhere if translated is None else translated),
             switch=self.languages_of(tail, language),
             feeds=(self._feed(language),),
+            subscribe=self._subscribe(language),
             stylesheet=self.url(f"/{self.stylesheet.path}"),
             icon=self.url(f"/{self.icon.path}"),
         )
@@ -167,6 +172,7 @@ class Press:
             alternates=self._alternates("", self.publication.languages) if canonical else (),
             switch=(),
             feeds=tuple(self._feed(other) for other in self.publication.languages),
+            subscribe=self._subscribe(language),
             stylesheet=self.url(f"/{self.stylesheet.path}"),
             icon=self.url(f"/{self.icon.path}"),
         )
@@ -178,6 +184,9 @@ class Press:
 
     def _feed(self, language: Language) -> Link:
         return Link(f"{self.publication.name} ({language})", self.url(f"/{language}/feed.xml"))
+
+    def _subscribe(self, language: Language) -> str:
+        return self.url(subscribe_path(language)) if self.publication.has_forms else ""
 
     def _alternates(self, tail: str, languages: tuple[Language, ...]) -> tuple[tuple[str, str], ...]:
         """Address by language for machines, and the one for readers of any other language."""

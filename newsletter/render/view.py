@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from babel import Locale, UnknownLocaleError
 from babel.lists import format_list
 
-from newsletter.model import IncidentStatus, Severity, Tlp, article_path, report_path
+from newsletter.model import IncidentStatus, Severity, Tlp, article_path, preferences_path, report_path
 from newsletter.render.addresses import ascii_address, visible_target
 from newsletter.render.charts import figures_view
 from newsletter.render.text import one_line
@@ -139,6 +139,7 @@ class LetterView:
     website: str
     host: str
     own_url: str
+    preferences_url: str
     reports_url: str
     articles_url: str
 
@@ -174,6 +175,7 @@ def letter_view(report: Report, publication: Publication, words: Words) -> Lette
         website=publication.website,
         host=visible_target(publication.base_url),
         own_url=_own_url(report, publication),
+        preferences_url=preferences_url(report.language, publication),
         reports_url=publication.url(f"/{report.language}/reports/"),
         articles_url=publication.url(f"/{report.language}/articles/"),
     )
@@ -235,6 +237,11 @@ def _joined(parts: Sequence[str], words: Words) -> str:
 def _said(texts: Mapping[Language, str], language: Language, publication: Publication) -> str:
     """A text of the settings in this language, else in the site's first one."""
     return texts.get(language) or texts.get(publication.first_language, "")
+
+
+def preferences_url(language: Language, publication: Publication) -> str:
+    """Where anybody asks for the link to their preferences; empty where the site has no forms."""
+    return publication.url(preferences_path(language)) if publication.has_forms else ""
 
 
 def _own_url(report: Report, publication: Publication) -> str:

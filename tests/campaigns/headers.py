@@ -45,7 +45,7 @@ from newsletter.deliver.message import compile_notice, compile_variant
 from newsletter.keys import message_id, unsubscribe_token
 from newsletter.model import Address, NoticeText, Variant
 from tests.support.ledger import KEYS, person
-from tests.support.samples import sample_publication, sample_report
+from tests.support.samples import EN, sample_publication, sample_report
 
 BATCH = 500
 MAX_SHOWN = 1_500  # characters of an example
@@ -200,12 +200,12 @@ def a_notice(chance: random.Random) -> Case:
     publication = hostile_publication(chance)
     recipient = chance.choice(("reader@example.org", hostile_address(chance)))
     words = hostile(chance).encode("utf-8", "replace").decode()
-    notice = NoticeText(hostile(chance), words)
+    notice = NoticeText(hostile(chance), words, EN)
     return Case(
         kind="notice",
         make=lambda: compile_notice(notice, publication, recipient=recipient, date=DATE, message_id=ID),
-        names=("To", "Message-ID", "From", "Reply-To", "Subject", "Date", "Auto-Submitted", "MIME-Version",
-               "Content-Type", "Content-Transfer-Encoding"),
+        names=("To", "Message-ID", "From", "Reply-To", "Subject", "Date", "Auto-Submitted", "Content-Language",
+               "MIME-Version", "Content-Type", "Content-Transfer-Encoding"),
         mailboxes={"To": (recipient, ""), **_from_us(publication)},
         texts={"Subject": notice.subject, "Message-ID": ID},
         body=None,

@@ -7,6 +7,7 @@ Also what tests ask of built pages: their links, their ids, whether their tags b
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -115,6 +116,7 @@ def text_of(pages: Mapping[str, bytes], path: str) -> str:
 
 VOID = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"})
 OURS = "as-sent"  # those files are what was mailed, not pages of the archive
+FORM = re.compile(r"(?:en|fr)/(?:subscribe|preferences)/(?:index\.html)?")  # what the application answers, and no file
 
 
 class Outline(HTMLParser):
@@ -176,6 +178,8 @@ def dead_links(pages: Mapping[str, bytes], base_url: str) -> list[str]:
                 continue
             target = _file(unquote(parts.path), prefix)
             anchor = unquote(parts.fragment)
+            if FORM.fullmatch(target):
+                continue
             if target not in pages or (anchor and anchor not in seen[target].ids):
                 dead.append(f"{path}: {link}")
     return dead

@@ -52,6 +52,7 @@ def sample_publication() -> Publication:
         license="CC BY 4.0",
         list_id="monthly-report.security.meridian.example",
         zone="Europe/Zurich",
+        has_forms=True,
         themes={
             "accounts": {EN: "Accounts", FR: "Comptes"},
             "phishing": {EN: "Phishing", FR: "Hameçonnage"},

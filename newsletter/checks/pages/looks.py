@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from newsletter.checks.headings import heading_faults
 from newsletter.checks.mails.words import LEFTOVER
+from newsletter.checks.pages.view import INDEX
+from newsletter.model import preferences_path, subscribe_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from newsletter.checks.pages.view import PageView
     from newsletter.checks.rule import Problem
     from newsletter.checks.tree import Node
+    from newsletter.model import Publication
 
 PROSE: Final = "prose"  # the class of what holds a text that editors wrote
 DESCRIPTION: Final = range(10, 321)  # characters; search engines show about 160 of them
@@ -161,14 +164,13 @@ def links(page: PageView, house: House) -> Iterator[Problem]:
 
     Those in the texts of editors are judged where they were written, by ``link-internal-dead``.
     """
-    del house
     for tree in page.trees():
         for node in tree.elements:
             href = node.attributes.get("href")
             if node.tag not in ("a", "area", "link") or href is None or node.get("rel") in ("canonical", "alternate"):
                 continue
             path, fragment = page.site.target(page, href)
-            if path is None or _is_served(path) or _is_editors(node):
+            if path is None or _is_served(path, house.publication) or _is_editors(node):
                 continue
             target = page.site.pages.get(path)
             if target is None:
@@ -194,6 +196,8 @@ def _is_full(page: PageView, node: Node) -> bool:
     return node.get("href").startswith(page.site.base)
 
 
-def _is_served(path: str) -> bool:
-    """Pages that only a running server answers: leaving the list, for one."""
-    return path.startswith("u/")
+def _is_served(path: str, publication: Publication) -> bool:
+    """Pages that only a running server answers: leaving the list, and joining it where the site has forms."""
+    forms = (subscribe_path, preferences_path) if publication.has_forms else ()
+    served = {form(language) for form in forms for language in publication.languages}
+    return path.startswith("u/") or f"/{path.removesuffix(INDEX)}" in served
