@@ -81,6 +81,7 @@ def post(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Post]:
         with small_app(folder / "site", clock, settings=rule, **environment) as app:
             outbox = Outbox(app)
             people = {address: outbox.join(address) for address in (KNOWN, MOVING, LEAVING)}
+            outbox.deliver()
             clock.now += timedelta(days=2)
             pipeline.run_month(OCTOBER, app)
             outbox.ask(NEW)
