@@ -6,6 +6,7 @@
 - ``choosing``  preferences: language, format, audience, pause, another address, what we hold
 - ``leaving``   unsubscribe, undo, bounce, erase, suppress
 - ``people``    what operators do: add, list, import and export
+- ``portals``   an organisation's own portal: its token, its limit, whom it names
 - ``tending``   what time does: pauses end, audiences end, what is over is forgotten
 """
 
