@@ -75,6 +75,7 @@ def _keep_time(app: App, stop: Event, serving: uvicorn.Server) -> None:
 def web_app(app: App, more: Callable[[Pages], Sequence[BaseRoute]] = lambda _: ()) -> Starlette:
     """The web application of a site; ``more`` makes further routes out of its pages."""
     from newsletter import subscriptions  # noqa: PLC0415
+    from newsletter.web import api  # noqa: PLC0415
     from newsletter.web.app import build  # noqa: PLC0415
     from newsletter.web.pages import Pages  # noqa: PLC0415
     from newsletter.web.unsubscribe import Leaving  # noqa: PLC0415
@@ -84,4 +85,4 @@ def web_app(app: App, more: Callable[[Pages], Sequence[BaseRoute]] = lambda _: (
         look_up=lambda token: subscriptions.look_up(token, app),
         leave=lambda token: subscriptions.leave_by_token(token, app).subscriber,
     )
-    return build(app.settings.archive_folder, leaving=leaving, pages=pages, routes=more(pages))
+    return build(app.settings.archive_folder, leaving=leaving, pages=pages, routes=[*api.routes(app), *more(pages)])
