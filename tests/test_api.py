@@ -24,7 +24,7 @@ from newsletter.web.bodies import MAX_FAULTS
 from newsletter.web.consent import FORM
 from newsletter.web.problems import KINDS
 from newsletter.web.security import HEADERS, MAX_BODY_BYTES
-from tests.support.portal import Portal, a_portal, told
+from tests.support.portal import MEMBERS, Portal, a_portal, told
 from tests.support.webserver import Answer, ask, serving
 
 CONSENT = {"words": "Send me the report.", "form": "intranet 7"}
@@ -37,7 +37,9 @@ PATHS = sorted({op.path for op in OPERATIONS})
 @pytest.fixture(scope="module")
 def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
     """One site for all tests; each uses addresses of its own."""
-    with a_portal(tmp_path_factory.mktemp("portal") / "site", NEWSLETTER_SUBSCRIBERS_SURGE_HOUR="100000") as made:
+    with a_portal(
+        tmp_path_factory.mktemp("portal") / "site", MEMBERS, NEWSLETTER_SUBSCRIBERS_SURGE_HOUR="100000"
+    ) as made:
         yield made
 
 
@@ -89,6 +91,12 @@ def test_what_a_portal_shows_is_what_it_may_send(portal: Portal) -> None:
         for form in said["formats"]:
             body = signup(f"{language}-{form}@people.example", language=language, format=form)
             assert portal.post("signups", body | {"consent": said["consent"][language]}).status == 202
+
+
+def test_the_document_names_the_sites_own_languages_and_audiences(portal: Portal) -> None:
+    fields = told(portal.call("GET", "openapi.json"))["components"]["schemas"]["Signup"]["properties"]
+    assert fields["language"]["enum"] == ["en", "fr"]
+    assert fields["audience"]["enum"] == ["public", "members"]
 
 
 # --- subscribing -------------------------------------------------------------------------------------------------

@@ -72,11 +72,11 @@ class Portal:
 
 
 @contextmanager
-def a_portal(folder: Path, **environment: str) -> Iterator[Portal]:
-    """A site with the audience "members", and a portal with both scopes."""
+def a_portal(folder: Path, *audiences: AudienceRule, **environment: str) -> Iterator[Portal]:
+    """A site with these audiences, and a portal with both scopes."""
     clock = Clock(datetime(2026, 11, 28, 12, 0, tzinfo=UTC))
     with small_app(folder, clock, **environment) as small:
-        rules = replace(small.settings.subscribers, audiences=(MEMBERS,))
+        rules = replace(small.settings.subscribers, audiences=audiences)
         app = replace(small, settings=replace(small.settings, subscribers=rules))
         with serving(web_app(app)) as at:
             yield Portal(at, app, clock, register("intranet", BOTH, app))
