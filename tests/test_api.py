@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from starlette.exceptions import HTTPException
 from structlog.testing import capture_logs
 
 from newsletter import subscriptions
@@ -22,7 +23,7 @@ from newsletter.subscriptions.choosing import pause
 from newsletter.web.api import OPERATIONS
 from newsletter.web.bodies import MAX_FAULTS
 from newsletter.web.consent import FORM
-from newsletter.web.problems import KINDS
+from newsletter.web.problems import KINDS, as_problem
 from newsletter.web.security import HEADERS, MAX_BODY_BYTES
 from tests.support.portal import MEMBERS, Portal, a_portal, told
 from tests.support.webserver import Answer, ask, serving
@@ -459,6 +460,13 @@ def test_evidence_is_one_bounded_line(portal: Portal, field: str, longest: int) 
         assert pointers(portal.post("signups", signup(consent=CONSENT | {field: bad}))) == [f"/consent/{field}"]
     fine = "\u00e9" * longest
     assert portal.post("signups", signup("evidence@people.example", consent=CONSENT | {field: fine})).status == 202
+
+
+def test_a_body_that_does_not_end_in_time_is_a_problem() -> None:
+    """BoundedBody's own test lets the time run out; here is what the API makes of it."""
+    found = as_problem(HTTPException(408, "the request took too long", {"Connection": "close"}))
+    assert (found.kind.name, found.headers) == ("RequestTimeout", {"Connection": "close"})
+    assert as_problem(HTTPException(418)).kind.name == "BadRequest"
 
 
 # --- when something breaks ---------------------------------------------------------------------------------------
