@@ -152,6 +152,7 @@ class Subscribers:
     min_fill_seconds: int = 2
     per_network_hour: int = 30
     per_domain_hour: int = 200
+    per_portal_hour: int = 300
     surge_hour: int = 300
     refused_domains: tuple[str, ...] = ()
     controller: str = ""

@@ -63,6 +63,7 @@ LIMITS: Final = {
     "subscribers.min_fill_seconds": (0, 60),
     "subscribers.per_network_hour": (1, 1_000_000),
     "subscribers.per_domain_hour": (1, 1_000_000),
+    "subscribers.per_portal_hour": (1, 1_000_000),
     "subscribers.surge_hour": (1, 1_000_000),
     "checks.max_words": (50, 100_000),
     "publication.full_articles": (0, 20),

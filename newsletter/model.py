@@ -791,6 +791,23 @@ class Suppression:
     note: str = ""
 
 
+class Scope(StrEnum):
+    """What a portal may do: ask for people, who decide by mail; or look them up, change and unsubscribe them."""
+
+    SIGNUP = "signup"
+    MANAGE = "manage"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Portal:
+    """An organisation's own portal, which speaks to the JSON API with a token; we keep the token's hash alone."""
+
+    name: str
+    scopes: tuple[Scope, ...]
+    created: datetime
+    revoked: datetime | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
     """A delivery that is due, with all that is needed to address it, read anew at the moment of sending.

@@ -80,7 +80,7 @@ def web_app(app: App, more: Callable[[Pages], Sequence[BaseRoute]] = lambda _: (
     """The web application of a site; ``more`` makes further routes out of its pages."""
     from newsletter import subscriptions  # noqa: PLC0415
     from newsletter.subscriptions.limits import LEAVE  # noqa: PLC0415
-    from newsletter.web import people  # noqa: PLC0415
+    from newsletter.web import api, people  # noqa: PLC0415
     from newsletter.web.app import build  # noqa: PLC0415
     from newsletter.web.pages import Pages  # noqa: PLC0415
     from newsletter.web.reception import Reception  # noqa: PLC0415
@@ -97,7 +97,7 @@ def web_app(app: App, more: Callable[[Pages], Sequence[BaseRoute]] = lambda _: (
         app.settings.archive_folder,
         leaving=leaving,
         pages=pages,
-        routes=[*people.routes(reception), *more(pages)],
+        routes=[*api.routes(app), *people.routes(reception), *more(pages)],
         allowed_hosts=allowed_hosts(app),
         hsts_days=app.settings.web.hsts_days,
     )

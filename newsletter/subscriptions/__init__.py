@@ -7,6 +7,7 @@
 - ``leaving``   unsubscribe, undo, bounce, erase, suppress
 - ``limits``    how often one network may press buttons
 - ``people``    what operators do: add, list, import and export
+- ``portals``   an organisation's own portal: its token, its limit, whom it names
 - ``tending``   what time does: pauses end, audiences end, what is over is forgotten
 """
 

@@ -60,8 +60,10 @@ class Asked:
     form: str = ""
 
 
-def ask(asked: Asked, app: App, *, network: str) -> None:
+def ask(asked: Asked, app: App, *, network: str, per_hour: int | None = None) -> None:
     """Keep it. ``network`` is where it came from (an IPv4 address, an IPv6 /64, a portal's name).
+
+    ``per_hour`` is the limit of that network, where it is not everybody's.
 
     Raises:
         TooManyError: too many came from this network, or wait already.
@@ -70,7 +72,7 @@ def ask(asked: Asked, app: App, *, network: str) -> None:
     now = app.clock()
     with app.store.begin() as tx:
         key = f"ask/{network_hash(app.keys, network)}"
-        if wait := buckets.take(tx, key, Limit(rules.per_network_hour, HOUR), now):
+        if wait := buckets.take(tx, key, Limit(per_hour or rules.per_network_hour, HOUR), now):
             raise TooManyError("too many requests came from your network", seconds=round(wait))
         if signups.count(tx) >= MAX_WAITING:
             raise TooManyError("too many requests wait already", seconds=HOUR)

@@ -17,6 +17,7 @@ from starlette.routing import Route
 from newsletter.errors import ConfigError
 from newsletter.web import unsubscribe
 from newsletter.web.archive import Archive
+from newsletter.web.problems import Problems
 from newsletter.web.security import BelowBase, BoundedBody, SameSite, Shield, headers_for
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def build(
             Middleware(Shield, answer=pages.error, headers=headers_for(base_url, hsts_days)),
             Middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts), www_redirect=False),
             Middleware(BelowBase, path=prefix),
+            Middleware(Problems, base_url=base_url),
             Middleware(SameSite, base_url=base_url, exempt=(unsubscribe.PREFIX,)),
             Middleware(BoundedBody),
         ],
