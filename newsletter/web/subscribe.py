@@ -103,11 +103,10 @@ def _keep(request: Request, reception: Reception, sent: dict[str, str], **wanted
     if sent.get(forms.TRAP):
         return ()  # a program: it is told what people are told, and nothing happens
     address = forms.read_address(forms.typed_address(sent))
-    hasty = forms.stamp_problem(sent.get(forms.STAMP, ""), reception.app)
     if isinstance(address, forms.Problem):
-        return (address, hasty) if hasty else (address,)
-    if hasty:
-        return (hasty,)
+        return (address,)
+    if problem := forms.stamp_problem(sent.get(forms.STAMP, ""), reception.app):
+        return (problem,)
     subscriptions.ask(Asked(address=address, **wanted), reception.app, network=network(request))
     return ()
 

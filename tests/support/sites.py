@@ -105,10 +105,15 @@ class Clock:
 
 
 @contextmanager
-def small_app(folder: Path, clock: Clock, **environment: str) -> Iterator[App]:
-    """A site with one article in October 2026 and one subscriber, and its App under a clock that tests set."""
+def small_app(folder: Path, clock: Clock, *, settings: str = "", **environment: str) -> Iterator[App]:
+    """A site with one article in October 2026 and one subscriber, and its App under a clock that tests set.
+
+    ``settings`` are added to its file.
+    """
     assert run(["init", "--empty", str(folder)]) == 0
     stay_at_home(folder)
+    with (folder / "newsletter.toml").open("a", encoding="utf-8") as file:
+        file.write(settings)
     (folder / "articles" / "first.en.md").write_text(ARTICLE.format(title="The first", tlp="CLEAR"), encoding="utf-8")
     with closing(build_app(load_settings(folder, environment), clock=clock)) as app:
         app.ready_store()
