@@ -108,7 +108,7 @@ def test_the_page_speaks_the_reader_s_language(house: House) -> None:
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_link_that_we_did_not_make_gets_one_friendly_page(house: House, method: str, token: str) -> None:
     answer = ask(f"{house.at}/l/{token}", method=method, headers={"Accept-Language": "fr-CH, fr;q=0.9, en;q=0.8"})
-    assert (answer.status, "Ce lien n’est pas l’un des nôtres" in answer.text) == (404, True)
+    assert (answer.status, "pas l\u2019un des nôtres" in answer.text) == (404, True)
     assert 'href="/fr/preferences/"' in answer.text
     assert token not in answer.text or token == "x"
 

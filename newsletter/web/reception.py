@@ -99,5 +99,5 @@ class Reception:
         return lambda request: handler(request, self, language)
 
     def _leading_to(self, path: str) -> Callable[[Request], Response]:
-        headers = {"Location": self.pages.url(path), "Cache-Control": "no-cache"}
+        headers = {**PRIVATE, "Location": self.pages.url(path)}
         return lambda _request: Response(status_code=301, headers=headers)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from starlette.applications import Starlette
 
@@ -19,7 +19,6 @@ from newsletter.app import App
 from newsletter.cli.serve import web_app
 from newsletter.duties import Duties
 from newsletter.model import Subscriber, SubscriberState
-from newsletter.resources import packaged
 from newsletter.store import subscribers
 from tests.support.mailserver import Mail, MailServer
 from tests.support.sites import Clock, small_app
@@ -39,7 +38,7 @@ STAMP = re.compile(r'name="stamp" value="([^"]+)"')
 AUDIENCE = """
 [[subscribers.audiences]]
 name = "staff"
-title = { en = "The staff edition", fr = "L’édition du personnel" }
+title = { en = "The staff edition", fr = "Édition du personnel" }
 domains = ["meridian.example"]
 """
 
@@ -138,8 +137,3 @@ def receiving(folder: Path, *, settings: str = "", **environment: str) -> Iterat
         app = stack.enter_context(small_app(folder / "site", clock, settings=settings, **values))
         site = web_app(app)
         yield House(app, site, stack.enter_context(serving(site)), clock, mails)
-
-
-def path_of(link: str) -> str:
-    """The path of an address."""
-    return urlsplit(link).path

@@ -22,12 +22,12 @@ PATIENCE = 10  # seconds
 
 
 @contextmanager
-def serving(app: Starlette) -> Iterator[str]:
+def serving(app: Starlette, *, trusted_proxies: tuple[str, ...] = ()) -> Iterator[str]:
     """The address of the running application; it has stopped when the block ends."""
     # The socket listens before the server runs, so nobody has to wait for the start.
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        running = server(app, host="127.0.0.1", port=port)
+        running = server(app, host="127.0.0.1", port=port, trusted_proxies=trusted_proxies)
         thread = Thread(target=running.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
