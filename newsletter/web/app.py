@@ -93,10 +93,8 @@ def server(app: Starlette, *, host: str, port: int, trusted_proxies: Sequence[st
     networks) say in X-Forwarded-For is believed from the right to the left, up to the first that is none of them.
     """
     # Never uvicorn's default, which trusts 127.0.0.1: whoever is there need not be a proxy.
-    proxies: dict[str, Any] = (
-        {"proxy_headers": True, "forwarded_allow_ips": list(trusted_proxies)} if trusted_proxies else {}
-    )
-    return uvicorn.Server(bounded(app, host=host, port=port, **proxies))
+    believed: dict[str, Any] = {"proxy_headers": bool(trusted_proxies), "forwarded_allow_ips": list(trusted_proxies)}
+    return uvicorn.Server(bounded(app, host=host, port=port, **believed))
 
 
 def bounded(app: Starlette, *, finish_seconds: int = FINISH_SECONDS, **more: Any) -> uvicorn.Config:

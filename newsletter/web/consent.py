@@ -9,8 +9,13 @@ from newsletter.render.words import marked, words
 if TYPE_CHECKING:
     from newsletter.model import Language, Publication
 
-FORM: Final = "2026-11"  # changes with every change of the sentence or of what stands around it
-CONSENT: Final = marked("Send me the %(name)s of %(organisation)s by mail. I can end this at any time.")
+# Kept with every consent. Whoever changes what the form says or asks gives it a new name, so that an old consent can
+# be read beside the form that it was given on.
+FORM: Final = "subscribe/2026-11"
+CONSENT: Final = marked(
+    "I would like to receive the %(name)s of %(organisation)s by mail, once a month. I can leave at any time, with the "
+    "link in every mail."
+)
 
 
 def consent_words(publication: Publication, language: Language) -> str:

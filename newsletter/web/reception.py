@@ -59,14 +59,15 @@ class Reception:
         problems: tuple[Problem, ...] = (),
         **values: Any,
     ) -> Response:
-        """A page with a form for an address. Who has to send it again keeps the stamp, unless that is what is wrong."""
-        fresh = not stamp or any(problem.message == forms.TOO_OLD for problem in problems)
+        """A page with a form for an address. Who has to send it again keeps the stamp, unless that is too old."""
+        problem = forms.stamp_problem(stamp, self.app)
+        is_old = problem is not None and problem.message == forms.TOO_OLD
         return self.page(
             name,
             language,
             tail=tail,
             typed=typed,
-            stamp=forms.new_stamp(self.app) if fresh else stamp,
+            stamp=forms.new_stamp(self.app) if is_old else stamp,
             trap=forms.TRAP,
             problems=problems,
             status=UNPROCESSABLE if problems else 200,
@@ -98,5 +99,5 @@ class Reception:
         return lambda request: handler(request, self, language)
 
     def _leading_to(self, path: str) -> Callable[[Request], Response]:
-        headers = {"Location": self.pages.url(path), "Cache-Control": "no-cache"}
+        headers = {**PRIVATE, "Location": self.pages.url(path)}
         return lambda _request: Response(status_code=301, headers=headers)

@@ -12,11 +12,11 @@ from starlette.exceptions import HTTPException
 
 from newsletter import subscriptions
 from newsletter.model import PUBLIC, Format, Language, Purpose, Wish
-from newsletter.render.words import marked, words
 from newsletter.subscriptions import Asked
 from newsletter.subscriptions.intake import HOUR
 from newsletter.subscriptions.links import LIVES
 from newsletter.web import forms
+from newsletter.web.consent import FORM, consent_words
 from newsletter.web.limits import network
 from newsletter.web.reception import PREFERENCES, SUBSCRIBE
 
@@ -30,13 +30,6 @@ if TYPE_CHECKING:
     from newsletter.web.reception import Reception
 
 SENT: Final = "sent/"
-# Kept with every consent. Whoever changes what the form says or asks gives it a new name, so that an old consent can
-# be read beside the form that it was given on.
-CONSENT_FORM: Final = "subscribe/2026-11"
-CONSENT: Final = marked(
-    "I would like to receive the %(name)s of %(organisation)s by mail, once a month. I can leave at any time, with the "
-    "link in every mail."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +48,6 @@ def routes(reception: Reception) -> Iterator[Route]:
     yield from reception.in_every_language(SUBSCRIBE + SENT, _sent)
     yield from reception.in_every_language(PREFERENCES, _ask_for_link, "POST")
     yield from reception.in_every_language(PREFERENCES + SENT, _link_sent)
-
-
-def consent(reception: Reception, language: Language) -> str:
-    """The sentence that stands above the button, and is kept as evidence."""
-    publication = reception.pages.publication
-    values = {"name": publication.name, "organisation": publication.organisation}
-    return words(language).gettext(CONSENT) % values
 
 
 def _show(_request: Request, reception: Reception, language: Language) -> Response:
@@ -83,8 +69,8 @@ def _join(request: Request, reception: Reception, language: Language) -> Respons
         language=choices.language,
         format=choices.format,
         audience=choices.audience,
-        words=consent(reception, language),
-        form=CONSENT_FORM,
+        words=consent_words(reception.pages.publication, language),
+        form=FORM,
     )
     if problems:
         return _form(reception, language, choices, sent, problems)
@@ -103,11 +89,10 @@ def _keep(request: Request, reception: Reception, sent: dict[str, str], **wanted
     if sent.get(forms.TRAP):
         return ()  # a program: it is told what people are told, and nothing happens
     address = forms.read_address(forms.typed_address(sent))
-    hasty = forms.stamp_problem(sent.get(forms.STAMP, ""), reception.app)
     if isinstance(address, forms.Problem):
-        return (address, hasty) if hasty else (address,)
-    if hasty:
-        return (hasty,)
+        return (address,)
+    if problem := forms.stamp_problem(sent.get(forms.STAMP, ""), reception.app):
+        return (problem,)
     subscriptions.ask(Asked(address=address, **wanted), reception.app, network=network(request))
     return ()
 
@@ -147,7 +132,7 @@ def _form(
         problems=problems,
         chosen=choices,
         audiences=[reception.app.audiences[name] for name in _open_audiences(reception)],
-        consent=consent(reception, language),
+        consent=consent_words(reception.pages.publication, language),
     )
 
 

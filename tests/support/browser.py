@@ -59,8 +59,9 @@ def visiting(
     height: int = 900,
     dark: bool = False,
     javascript: bool = True,
+    cookie: tuple[str, str] | None = None,
 ) -> Iterator[tuple[Page, Visit]]:
-    """Open ``url`` in a fresh context; only its own origin may be contacted."""
+    """Open ``url`` in a fresh context, which may have a cookie of its site; only its own origin may be contacted."""
     context = browser.new_context(
         viewport={"width": width, "height": height},
         color_scheme="dark" if dark else "light",
@@ -78,6 +79,8 @@ def visiting(
             visit.outside.append(request.url)
             route.abort()
 
+    if cookie:
+        context.add_cookies([{"name": cookie[0], "value": cookie[1], "url": origin}])
     context.route("**/*", route)
     page = context.new_page()
     page.on("console", lambda message: visit.errors.append(message.text) if message.type == "error" else None)
