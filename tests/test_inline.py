@@ -81,7 +81,7 @@ def test_inlining_changes_no_computed_style(
     source = looks(browser, tmp_path, letter, width=width, dark=dark)
     inlined = looks(browser, tmp_path, inline(letter), width=width, dark=dark)
     oracle = css_inline.inline(letter, keep_style_tags=True, load_remote_stylesheets=False)
-    assert len(source) > 400
+    assert len(source) > 30  # a notice has few elements; the report has hundreds
     assert not differences(source, inlined)
     assert not differences(inlined, looks(browser, tmp_path, oracle, width=width, dark=dark))
 
