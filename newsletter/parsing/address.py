@@ -36,7 +36,10 @@ def parse_address(typed: str) -> Address:
             f"{_shown(typed)} is not one bare address; write reader@example.org, without a name or brackets"
         )
     if not local.isascii():
-        raise ValueError(f"{_shown(typed)}: only a-z, digits and signs like . + - _ can stand before the @ here")
+        raise ValueError(
+            f"{_shown(typed)}: we cannot deliver to this yet; "
+            "only a-z, digits and signs like . + - _ can stand before the @"
+        )
     if len(local) > MAX_LOCAL_PART or not _DOT_ATOM.fullmatch(local):
         raise ValueError(f"{_shown(typed)}: what stands before the @ is not the name of a mailbox")
     mailbox = f"{local}@{_ascii_domain(domain, typed)}"

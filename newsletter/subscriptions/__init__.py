@@ -5,12 +5,14 @@
 - ``joining``   confirm, be invited
 - ``choosing``  preferences: language, format, audience, pause, another address, what we hold
 - ``leaving``   unsubscribe, undo, bounce, erase, suppress
-- ``people``    what operators do: add, list, import and export
+- ``people``    what operators do with one person, and with sign-ups that are held
+- ``bulk``      what operators do with many: import, sync, export; ``rows`` reads their files
 - ``tending``   what time does: pauses end, audiences end, what is over is forgotten
 """
 
 from __future__ import annotations
 
+from newsletter.subscriptions.bulk import export_csv, import_csv, sync
 from newsletter.subscriptions.choosing import (
     Preferences,
     allowed_audiences,
@@ -28,7 +30,16 @@ from newsletter.subscriptions.joining import confirm, invite
 from newsletter.subscriptions.leaving import Left, bounced, erase, erase_address, leave, leave_by_token, suppress, undo
 from newsletter.subscriptions.leaving import look_up as look_up
 from newsletter.subscriptions.links import look
-from newsletter.subscriptions.people import add, everybody, export_csv, import_csv
+from newsletter.subscriptions.people import (
+    add,
+    disclose,
+    drop_signups,
+    everybody,
+    held_signups,
+    release_signups,
+    suppressed,
+    unsuppress,
+)
 from newsletter.subscriptions.tending import tend
 
 __all__ = [
@@ -42,11 +53,14 @@ __all__ = [
     "bounced",
     "confirm",
     "confirm_move",
+    "disclose",
+    "drop_signups",
     "erase",
     "erase_address",
     "everybody",
     "export_csv",
     "held_about",
+    "held_signups",
     "import_csv",
     "invite",
     "leave",
@@ -55,10 +69,14 @@ __all__ = [
     "look_up",
     "open_session",
     "pause",
+    "release_signups",
     "resume",
     "save",
     "session_holder",
     "suppress",
+    "suppressed",
+    "sync",
     "tend",
     "undo",
+    "unsuppress",
 ]
