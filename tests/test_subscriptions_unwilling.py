@@ -88,7 +88,7 @@ def test_who_paused_and_agrees_anew_does_not_wait(roster: Roster) -> None:
 def ask(roster: Roster) -> list[str]:
     """Robin wants to be Ann from now on: the tokens in both mailboxes."""
     subscriptions.ask_to_move(roster.find(ROBIN), mailbox(ANN), roster.app)
-    return [token for _, token in roster.mails()]
+    return [token for _, _, token in roster.mails()]
 
 
 def test_nobody_moves_to_an_address_that_was_suppressed_meanwhile(roster: Roster) -> None:

@@ -78,15 +78,15 @@ class Roster:
         """Everybody's state, by mailbox."""
         return {person.address.mailbox: person.state.value for person in subscriptions.everybody(self.app)}
 
-    def mails(self, kind: str = "") -> list[tuple[str, str]]:
-        """What the outbox sends to whom: (mailbox, token); it is gone from there afterwards."""
+    def mails(self) -> list[tuple[str, str, str]]:
+        """What the outbox sends to whom: (kind, mailbox, token); it is gone from there afterwards."""
         with self.app.store.begin() as tx:
             found = []
             while due := notices.due(tx, self.clock()):
                 for one in due:
                     notices.sent(tx, one.key, self.clock())
-                    if kind in ("", one.kind):
-                        found.append((one.recipient, grant_token(self.app.keys, one.nonce) if one.nonce else ""))
+                    token = grant_token(self.app.keys, one.nonce) if one.nonce else ""
+                    found.append((one.kind, one.recipient, token))
         return found
 
     def dump(self) -> str:
