@@ -68,10 +68,10 @@ def measure_import(folder: Path, rows: int) -> dict[str, Any]:
     print(f"reach: import of {ROWS:,} people below {REACH_MB} MB")
     return {
         "rows": rows,
-        "import_cpu_seconds": round(done[0], 2),
-        "import_dry_cpu_seconds": round(dry[0], 2),
-        "export_cpu_seconds": round(export[0], 2),
-        "floor_cpu_seconds": round(floor[0], 2),
+        "import_cpu_seconds": round(done[0], 3),
+        "import_dry_cpu_seconds": round(dry[0], 3),
+        "export_cpu_seconds": round(export[0], 3),
+        "floor_cpu_seconds": round(floor[0], 3),
         "import_to_floor": round(done[0] / floor[0], 2),
         "import_peak_mb": round(max(dry[1], done[1]), 1),
         "import_peak_below_reach": max(dry[1], done[1]) < REACH_MB,
