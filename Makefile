@@ -10,8 +10,9 @@ TEST_READY := $(VENV)/.test-ready
 SEED ?= 1
 KILLS ?= 30
 YEARS ?= 20
+EXAMPLES ?= 300
 
-.PHONY: run test coverage check lint campaigns kills faults headers signatures mutations flood years bench picture lock clean
+.PHONY: run test coverage check lint campaigns kills faults headers signatures mutations flood years machine bench picture lock clean
 
 run: $(RUN_READY)
 	$(BIN)/newsletter demo
@@ -44,6 +45,7 @@ campaigns: $(TEST_READY)
 	$(MAKE) mutations
 	$(MAKE) flood SEED=$(SEED)
 	$(MAKE) years YEARS=8 SEED=$(SEED)
+	$(MAKE) machine SEED=$(SEED)
 	$(MAKE) coverage
 
 kills: $(TEST_READY)
@@ -81,6 +83,10 @@ flood: $(TEST_READY)
 years: $(TEST_READY)
 	$(BIN)/python -m tests.campaigns.years --years $(YEARS) --seed $(SEED)
 
+# Hundreds of sequences of import, sync, leaving, erasing, old links: nobody unwilling is active. About a minute.
+machine: $(TEST_READY)
+	$(BIN)/python -m tests.campaigns.machine --examples $(EXAMPLES) --seed $(SEED)
+
 bench: $(TEST_READY)
 	@sh scripts/bench-peers.sh
 	$(BIN)/python benchmarks/report.py
@@ -88,6 +94,7 @@ bench: $(TEST_READY)
 	$(BIN)/python benchmarks/scale.py
 	$(BIN)/python benchmarks/check.py
 	$(BIN)/python benchmarks/preview.py
+	$(BIN)/python benchmarks/subscribers.py
 
 # The picture in README.md, made from a real render of the demo's report.
 picture: $(TEST_READY)

@@ -88,6 +88,18 @@ def test_scale_prints_the_cost_of_a_recipient_at_each_size(sink: None) -> None:
     assert result["peak_mb_at_largest"] == max(result["peak_mb"]) > 20
 
 
+def test_subscribers_prints_an_import_beside_its_floor() -> None:
+    """Looking, doing and exporting; memory is that of the process that did it, and fewer rows are said to be so."""
+    code, said, result = run("subscribers.py", "--smoke")
+    assert code == 0
+    assert result["rows"] == 2_000
+    wanted = result["import_cpu_seconds"] / result["floor_cpu_seconds"]
+    assert result["import_to_floor"] == pytest.approx(wanted, rel=0.1)
+    assert result["import_peak_mb"] > 20
+    assert result["import_peak_below_reach"] is (result["import_peak_mb"] < 150)
+    assert "quick: 2,000 people instead of 1,000,000" in said
+
+
 @pytest.mark.parametrize("name", ["delivery", "scale"])
 def test_what_is_missing_is_named(name: str) -> None:
     """Where nothing is installed there is nothing to measure: exit 1, and the JSON object all the same."""

@@ -25,7 +25,7 @@ from newsletter.deliver.run import Tally
 from newsletter.deliver.smtp import Relay, Tls
 from newsletter.keys import return_token
 from newsletter.model import Address, DeliveryState, Mailing, Mark, Subscriber
-from newsletter.store import deliveries, mailings
+from newsletter.store import deliveries, mailings, subscribers
 from newsletter.store.database import Store
 from tests.support.ledger import KEYS, NOW, OCTOBER, Clock, add_people, person, released
 from tests.support.mailserver import MailServer
@@ -116,10 +116,14 @@ def row(store: Store, mailing: Mailing, reader: Subscriber) -> Any:
 
 @dataclass(frozen=True)
 class Change:
-    """What happens to a subscriber: the columns that change, and why they get nothing any more ("" when they do)."""
+    """What happens to a subscriber: the columns that change, and why they get nothing any more ("" when they do).
+
+    ``erases``: they are forgotten, as ``subscriptions.erase`` does it: the row, and what relays said of their letters.
+    """
 
     values: dict[str, str] = field(default_factory=dict)
     why: str = ""
+    erases: bool = False
 
     def address(self, reader: Subscriber) -> str:
         """Where a letter to them goes from now on."""
@@ -131,6 +135,11 @@ class Change:
 
     def apply(self, store: Store, reader: Subscriber) -> None:
         """Do it."""
+        if self.erases:
+            with store.begin() as tx:
+                deliveries.forget_replies(tx, reader.id)
+                subscribers.erase(tx, reader.id, NOW)
+            return
         change(store, reader, {name: value.format(n=reader.id) for name, value in self.values.items()})
 
 
@@ -139,7 +148,8 @@ CHANGES = {
     "unsubscribed": Change({"state": "unsubscribed"}, "the subscriber is unsubscribed now"),
     "paused": Change({"state": "paused"}, "the subscriber is paused now"),
     "bouncing": Change({"state": "bouncing"}, "the subscriber is bouncing now"),
-    "pending": Change({"state": "pending"}, "the subscriber is pending now"),
+    "ended": Change({"state": "ended"}, "the subscriber is ended now"),
+    "erased": Change(why="the subscriber is erased now", erases=True),
     "audience": Change({"audience": "staff"}, "the subscriber moved from audience public to staff"),
     "address": Change({"mailbox": "moved-{n}@example.net", "mailbox_key": "moved-{n}@example.net"}),
     "language": Change({"language": "fr"}),
@@ -254,7 +264,7 @@ def test_every_change_has_the_right_outcome_when_the_relay_is_asked(sqlite_store
     check(sqlite_store, engine, before, changed, postfix=postfix)
 
 
-@pytest.mark.parametrize("changed", ["unsubscribed", "audience", "address"])
+@pytest.mark.parametrize("changed", ["unsubscribed", "erased", "audience", "address"])
 @pytest.mark.parametrize("before", ["pending", "deferred", "intent, taken, again", "accepted"])
 def test_what_matters_most_holds_on_both_databases(store, engine, before, changed):
     """Leaving, losing one's clearance, moving; before, during and after the letter."""
@@ -393,7 +403,7 @@ def test_a_letter_under_way_when_the_mailing_is_cancelled_comes_to_an_end(store,
 
 @pytest.mark.parametrize("state", DeliveryState)
 def test_nobody_can_be_deleted_who_has_a_letter(database, state):
-    """There is no erasing yet: the ledger's reference to the subscriber refuses it, whatever became of the letter."""
+    """Erasing leaves a row behind: the ledger's reference to it refuses more, whatever became of the letter."""
     reader = person(next(NUMBERS))
     with closing(database.open()) as store:
         add_people(store, [reader])
@@ -404,3 +414,26 @@ def test_nobody_can_be_deleted_who_has_a_letter(database, state):
         with pytest.raises(IntegrityError), store.begin() as tx:
             tx.execute(text("DELETE FROM subscriber WHERE id = :id"), {"id": reader.id})
         assert row(store, mailing, reader).state == state
+
+
+@pytest.mark.parametrize("state", DeliveryState)
+def test_erasing_somebody_changes_no_count_and_leaves_the_letter_resolvable(store, state):
+    """What became of it is known still, by the number alone; what the relay said of their address is not."""
+    reader = person(next(NUMBERS))
+    add_people(store, [reader, person(next(NUMBERS))])
+    mailing = released(store)
+    with store.begin() as tx:
+        values = {"state": state.value, "reply": f"250 <{reader.address}> ok"}
+        tx.execute(text("UPDATE delivery SET state = :state, reply = :reply"), values)
+    with store.read() as tx:
+        before = deliveries.tally(tx, mailing.id), [(one.id, one.state) for one in deliveries.unsure(tx, mailing.id)]
+    CHANGES["erased"].apply(store, reader)
+    with store.read() as tx:
+        after = deliveries.tally(tx, mailing.id), [(one.id, one.state) for one in deliveries.unsure(tx, mailing.id)]
+    assert after == before
+    kept = row(store, mailing, reader)
+    assert (kept.state, kept.reply, kept.id) == (state, "", f"{mailing.id}.{reader.id}")
+    taken = [Mark(subscriber=reader.id, state=DeliveryState.ACCEPTED, reply="taken")]
+    with store.begin() as tx:
+        deliveries.mark(tx, mailing.id, taken, NOW)
+    assert row(store, mailing, reader).state == DeliveryState.ACCEPTED

@@ -35,7 +35,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "settle": ("control", "settle", "Decide about letters that are held because nobody knows."),
     "status": ("month", "status", "Tell where a month stands."),
     "feeds": ("feeds", "feeds", "Fetch and list what the team follows elsewhere."),
-    "subscribers": ("people", "subscribers", "List, add, import and export subscribers."),
+    "subscribers": ("people", "subscribers", "Add, import, sync, export, erase and suppress subscribers."),
     "portals": ("portals", "portals", "Let an organisation's own portal use the JSON API."),
     "serve": ("serve", "serve", "Serve the archive and the pages of subscribers, and run the scheduler."),
     "keys": ("keys", "keys", "Make the keys that letters are signed with."),

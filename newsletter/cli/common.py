@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from newsletter.errors import UsageError
 from newsletter.model import Month
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from newsletter.app import App
     from newsletter.config import Settings
+    from newsletter.model import Address
 
 
 class MonthType(click.ParamType[Month]):
@@ -57,6 +59,16 @@ def opened_app(*, database: bool = True) -> Iterator[App]:
         yield app
     finally:
         app.close()
+
+
+def parsed_address(typed: str) -> Address:
+    """A mail address as an argument; UsageError says what is wrong with it."""
+    from newsletter.parsing import parse_address  # noqa: PLC0415  # Pydantic again
+
+    try:
+        return parse_address(typed)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 @contextmanager

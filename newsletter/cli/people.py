@@ -2,41 +2,54 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
+import json
+from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.common import json_option, opened_app, print_json, writing
-from newsletter.errors import UsageError
+from newsletter.cli.common import json_option, opened_app, parsed_address, print_json
+from newsletter.cli.lists import export, import_, sync
+from newsletter.cli.silence import erase, signups, suppress, suppressed, unsuppress
 from newsletter.model import SubscriberState
+
+if TYPE_CHECKING:
+    from newsletter.model import Subscriber
 
 CONSENT_HELP = "How they agreed, and when: kept as evidence."
 
 
-@click.group(short_help="List, add, import and export subscribers.")
+@click.group(short_help="Add, import, sync, export, erase and suppress subscribers.")
 def subscribers() -> None:
-    """List, add, import and export subscribers."""
+    """List, add, import, export, sync, erase and suppress subscribers."""
 
 
 @subscribers.command("list", epilog="Example: newsletter subscribers list --json")
 @json_option
 def list_(*, as_json: bool) -> None:
-    """List everybody with language, format and state."""
+    """List everybody with language, audience, format and state."""
     from newsletter.subscriptions import everybody  # noqa: PLC0415
 
     with opened_app() as app:
-        people = everybody(app)
-        if as_json:
-            rows = [
-                {"address": str(p.address), "language": p.language, "audience": p.audience,
-                 "format": p.format.value, "state": p.state.value}
-                for p in people
-            ]  # fmt: skip
-            print_json({"subscribers": rows})
+        if not as_json:
+            for p in everybody(app):
+                click.echo(f"{p.address}  {p.language}  {p.audience}  {p.format}  {p.state}")
             return
-        for person in people:
-            click.echo(f"{person.address}  {person.language}  {person.audience}  {person.format}  {person.state}")
+        comma = ""
+        click.echo('{"subscribers": [', nl=False)  # one object, but a million people need no memory
+        for person in everybody(app):
+            click.echo(comma + json.dumps(_as_json(person), ensure_ascii=False), nl=False)
+            comma = ", "
+        click.echo("]}")
+
+
+def _as_json(person: Subscriber) -> dict[str, str]:
+    return {
+        "address": person.address.mailbox,
+        "language": person.language,
+        "audience": person.audience,
+        "format": person.format.value,
+        "state": person.state.value,
+    }
 
 
 @subscribers.command(epilog='Example: newsletter subscribers add robin@example.org --consent "asked by phone"')
@@ -44,7 +57,7 @@ def list_(*, as_json: bool) -> None:
 @click.option("--language", help="Two letters; the site's first language unless said.")
 @click.option("--format", "text_format", type=click.Choice(["html", "text"]), default="html", show_default=True)
 @click.option("--consent", required=True, help=CONSENT_HELP)
-@click.option("--again", is_flag=True, help="Who had left agreed anew: make them active, and keep this consent too.")
+@click.option("--again", is_flag=True, help="Who had left, or was erased, agreed anew: make them active.")
 def add(address: str, language: str | None, text_format: str, consent: str, *, again: bool) -> None:
     """Add one active subscriber; somebody who is known already is left as they are, unless --again."""
     from newsletter import subscriptions  # noqa: PLC0415
@@ -63,34 +76,29 @@ def add(address: str, language: str | None, text_format: str, consent: str, *, a
         click.echo(f"known already and {known.state}: nothing changed; if they agreed anew, add them with --again")
 
 
-@subscribers.command("import", epilog='Example: newsletter subscribers import people.csv --consent "form of 2026-11"')
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--consent", required=True, help=CONSENT_HELP)
-def import_(file: Path, consent: str) -> None:
-    """Import people from a CSV file with the columns address, language, audience, format, note.
-
-    All or nothing: when a row is wrong, every wrong row is named and nobody is added. Nobody is changed who is known.
-    """
+@subscribers.command(epilog="Example: newsletter subscribers invite robin@example.org --audience staff")
+@click.argument("address")
+@click.option("--audience", required=True, help="One of the settings' subscribers.audiences.")
+@click.option("--language", help="Of the invitation; the site's first language unless said.")
+def invite(address: str, audience: str, language: str | None) -> None:
+    """Mail somebody a link with which they join an audience, or move to it."""
     from newsletter import subscriptions  # noqa: PLC0415
+    from newsletter.subscriptions.people import language_of  # noqa: PLC0415
 
-    with opened_app() as app, file.open(encoding="utf-8-sig", newline="") as rows:
-        done = subscriptions.import_csv(rows, app, consent=consent)
-    click.echo(f"{done.added} added, {done.known} known already")
+    with opened_app() as app:
+        subscriptions.invite(parsed_address(address), audience, language_of(app, language), app)
+    click.echo("invited: the mail leaves with the next round of the scheduler")
 
 
-@subscribers.command(epilog="Example: newsletter subscribers export --out people.csv")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="A file; stdout unless said.")
-def export(out: Path | None) -> None:
-    """Export everybody as CSV. Fields that a spreadsheet would run as formulas are made text."""
+@subscribers.command(epilog="Example: newsletter subscribers disclose robin@example.org")
+@click.argument("address")
+def disclose(address: str) -> None:
+    """Mail the owner of ADDRESS a link to everything that is held about them, as when they asked by phone."""
     from newsletter import subscriptions  # noqa: PLC0415
 
     with opened_app() as app:
-        if out is None:
-            subscriptions.export_csv(sys.stdout, app)
-            return
-        with writing(out), out.open("w", encoding="utf-8", newline="") as file:
-            count = subscriptions.export_csv(file, app)
-    click.echo(f"{count} people in {out}")
+        subscriptions.disclose(parsed_address(address), app)
+    click.echo("the link leaves with the next round of the scheduler, to this address and to nobody else")
 
 
 @subscribers.command(epilog="Example: newsletter subscribers letters robin@example.org")
@@ -99,12 +107,8 @@ def export(out: Path | None) -> None:
 def letters(address: str, *, as_json: bool) -> None:
     """Tell what became of every letter to ADDRESS: month, state, when, and what the relay said."""
     from newsletter import control  # noqa: PLC0415
-    from newsletter.parsing import parse_address  # noqa: PLC0415
 
-    try:
-        wanted = parse_address(address)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
+    wanted = parsed_address(address)
     with opened_app() as app:
         found = control.letters_of(wanted, app)
     if as_json:
@@ -119,3 +123,7 @@ def letters(address: str, *, as_json: bool) -> None:
         click.echo(f"{month}  {one.state:<9} {one.changed:%Y-%m-%d %H:%M}  {one.reply or one.reason}  ({one.id})")
     if not found:
         click.echo("no letter was ever due to this address")
+
+
+for command in (import_, export, sync, erase, suppress, unsuppress, suppressed, signups):
+    subscribers.add_command(command)

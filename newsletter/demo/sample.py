@@ -80,7 +80,7 @@ def run(app: App, maildir: Path) -> Outcome:
         duties.poll(source, app)
     for month in EARLIER:
         _approve_and_run(month, app)
-    with packaged("demo").joinpath("subscribers.csv").open(encoding="utf-8", newline="") as file:
+    with packaged("demo").joinpath("subscribers.csv").open("rb") as file:
         people = subscriptions.import_csv(file, app, consent=CONSENT)
     _approve_and_run(MONTH, app)
     pages = sum(path.suffix == ".html" for path in app.settings.archive_folder.rglob("*"))

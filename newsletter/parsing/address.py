@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import Final
 
 from newsletter.model import Address
@@ -13,6 +12,7 @@ MAX_LOCAL_PART: Final = 64  # RFC 5321 4.5.3.1.1
 MAX_DOMAIN: Final = 253  # RFC 1035 2.3.4, without the root's dot
 MIN_LABELS: Final = 2  # a name below a top-level domain: readers are not on this machine
 
+_NOT_BARE = re.compile(r'[\s<>,;"\x00-\x1f\x7f-\x9f]')
 _DOT_ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*", re.ASCII)
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 
@@ -31,12 +31,15 @@ def parse_address(typed: str) -> Address:
     local, at, domain = text.rpartition("@")
     if not at or not local or not domain:
         raise ValueError(f"{_shown(typed)} is no mail address; write it like reader@example.org")
-    if any(c.isspace() or c in '<>,;"' or unicodedata.category(c) == "Cc" for c in text):
+    if _NOT_BARE.search(text):
         raise ValueError(
             f"{_shown(typed)} is not one bare address; write reader@example.org, without a name or brackets"
         )
     if not local.isascii():
-        raise ValueError(f"{_shown(typed)}: only a-z, digits and signs like . + - _ can stand before the @ here")
+        raise ValueError(
+            f"{_shown(typed)}: we cannot deliver to this yet; "
+            "only a-z, digits and signs like . + - _ can stand before the @"
+        )
     if len(local) > MAX_LOCAL_PART or not _DOT_ATOM.fullmatch(local):
         raise ValueError(f"{_shown(typed)}: what stands before the @ is not the name of a mailbox")
     mailbox = f"{local}@{_ascii_domain(domain, typed)}"

@@ -9,6 +9,7 @@ from sqlalchemy import delete, or_, select, update
 
 from newsletter.model import Grant, Purpose, SubscriberId
 from newsletter.store.rows import insert
+from newsletter.store.subscribers import mailbox_key
 from newsletter.store.tables import granted as table
 
 if TYPE_CHECKING:
@@ -71,6 +72,14 @@ def void(tx: Connection, *, subscriber: SubscriberId | None, subject: str, but: 
 def void_purposes(tx: Connection, subscriber: SubscriberId, purposes: tuple[Purpose, ...]) -> None:
     """Take back a subscriber's rights of these purposes."""
     tx.execute(delete(table).where(table.c.subscriber_id == subscriber, table.c.purpose.in_(purposes)))
+
+
+def void_moves_to(tx: Connection, mailbox: str) -> None:
+    """Take back what could move a subscription to this mailbox, which it names. They live a day, so they are few."""
+    moves = select(table).where(table.c.purpose.in_((Purpose.MOVE_OLD, Purpose.MOVE_NEW)))
+    for grant in [_as_grant(row) for row in tx.execute(moves)]:
+        if mailbox_key(grant.facts["mailbox"]) == mailbox_key(mailbox):
+            end(tx, grant.digest)
 
 
 def end(tx: Connection, digest: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select, text, update
 
 from newsletter.model import (
     PUBLIC,
@@ -18,11 +18,13 @@ from newsletter.model import (
     SubscriberState,
 )
 from newsletter.store.rows import insert
+from newsletter.store.tables import POSTGRESQL
 from newsletter.store.tables import consent as consent_table
 from newsletter.store.tables import subscriber as table
+from newsletter.store.tables import suppression as suppressions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection, Row
@@ -40,42 +42,24 @@ def mailbox_key(mailbox: str) -> str:
 
 def add(tx: Connection, subscriber: Subscriber, consent: Consent) -> bool:
     """Put somebody on the list together with the evidence; False, and nothing changed, when the mailbox is there."""
-    done = tx.execute(
-        insert(tx, table)
-        .values(
-            id=subscriber.id,
-            mailbox=subscriber.address.mailbox,
-            mailbox_key=mailbox_key(subscriber.address.mailbox),
-            typed=subscriber.address.typed,
-            language=subscriber.language,
-            audience=subscriber.audience,
-            format=subscriber.format,
-            state=subscriber.state,
-            admission=subscriber.admission,
-            paused_until=subscriber.paused_until,
-            created=consent.at,
-            changed=consent.at,
-        )
-        .on_conflict_do_nothing(index_elements=["mailbox_key"])
-    )
+    row = insert(tx, table).values(_values(subscriber, consent.at))
+    done = tx.execute(row.on_conflict_do_nothing(index_elements=["mailbox_key"]))
     if not done.rowcount:
         return False
     record_consent(tx, subscriber.id, consent)
     return True
 
 
+def add_all(tx: Connection, people: Sequence[tuple[Subscriber, Consent]]) -> None:
+    """Put many on the list at once, none of whom is on it; IntegrityError when one is."""
+    if people:
+        tx.execute(table.insert(), [_values(person, consent.at) for person, consent in people])
+        tx.execute(consent_table.insert(), [_evidence(person.id, consent) for person, consent in people])
+
+
 def record_consent(tx: Connection, subscriber: SubscriberId, consent: Consent) -> None:
     """Keep further evidence, as when somebody who had left comes back."""
-    tx.execute(
-        insert(tx, consent_table).values(
-            subscriber_id=subscriber,
-            at=consent.at,
-            how=consent.how,
-            note=consent.note,
-            words=consent.words,
-            form=consent.form,
-        )
-    )
+    tx.execute(insert(tx, consent_table).values(_evidence(subscriber, consent)))
 
 
 def consents(tx: Connection, subscriber: SubscriberId) -> tuple[Consent, ...]:
@@ -95,6 +79,19 @@ def find(tx: Connection, mailbox: str) -> Subscriber | None:
     """The subscriber with this mailbox, whatever its capitals."""
     row = tx.execute(select(table).where(table.c.mailbox_key == mailbox_key(mailbox))).first()
     return as_subscriber(row) if row else None
+
+
+def find_all(tx: Connection, keys: Collection[str]) -> dict[str, Subscriber]:
+    """Who is on the list with one of these mailbox keys, by key."""
+    rows = tx.execute(select(table).where(table.c.mailbox_key.in_(keys)))
+    return {row.mailbox_key: as_subscriber(row) for row in rows}
+
+
+def close_to_others(tx: Connection) -> None:
+    """Let nobody else add, change or erase anybody until ``tx`` ends; SQLite knows one writer at a time anyway."""
+    if tx.dialect.name == POSTGRESQL:
+        # In the order in which everybody else takes them.
+        tx.execute(text(f"LOCK TABLE {suppressions.name}, {table.name} IN SHARE ROW EXCLUSIVE MODE"))
 
 
 def since(tx: Connection, subscriber: SubscriberId) -> datetime:
@@ -178,11 +175,56 @@ def in_audiences(tx: Connection, admission: Admission) -> tuple[Subscriber, ...]
     return tuple(as_subscriber(row) for row in rows)
 
 
+def admitted(tx: Connection, audience: str, admission: Admission) -> Iterator[Subscriber]:
+    """Whoever is in an audience that way and gets its letters, or will after a pause; may be changed meanwhile."""
+    theirs = (
+        table.c.audience == audience,
+        table.c.admission == admission,
+        table.c.state.in_((SubscriberState.ACTIVE, SubscriberState.PAUSED)),
+    )
+    after = SubscriberId(-1)
+    while True:
+        wanted = select(table).where(*theirs, table.c.id > after).order_by(table.c.id).limit(BATCH)
+        batch = [as_subscriber(row) for row in tx.execute(wanted)]
+        yield from batch
+        if len(batch) < BATCH:
+            return
+        after = batch[-1].id
+
+
 def count_by_state(tx: Connection) -> dict[SubscriberState, int]:
     """How many there are in each state; every state is named."""
     counted = tx.execute(select(table.c.state, func.count()).group_by(table.c.state))
     found: dict[str, int] = dict(counted.all())
     return {state: found.get(state.value, 0) for state in SubscriberState}
+
+
+def _values(subscriber: Subscriber, at: datetime) -> dict[str, Any]:
+    return {
+        "id": subscriber.id,
+        "mailbox": subscriber.address.mailbox,
+        "mailbox_key": mailbox_key(subscriber.address.mailbox),
+        "typed": subscriber.address.typed,
+        "language": subscriber.language,
+        "audience": subscriber.audience,
+        "format": subscriber.format,
+        "state": subscriber.state,
+        "admission": subscriber.admission,
+        "paused_until": subscriber.paused_until,
+        "created": at,
+        "changed": at,
+    }
+
+
+def _evidence(subscriber: SubscriberId, consent: Consent) -> dict[str, Any]:
+    return {
+        "subscriber_id": subscriber,
+        "at": consent.at,
+        "how": consent.how,
+        "note": consent.note,
+        "words": consent.words,
+        "form": consent.form,
+    }
 
 
 def as_subscriber(row: Row[Any]) -> Subscriber:

@@ -1,10 +1,14 @@
-"""Whom nobody may write to, and who wanted to be forgotten."""
+"""Whom nobody may write to, and who wanted to be forgotten.
+
+An address whose ``shown`` is empty was erased, whatever its reason is: so nobody forgets that when it is suppressed
+besides, and not any more.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import delete, select
+from sqlalchemy import case, delete, select, update
 
 from newsletter.model import Suppressed, Suppression
 from newsletter.store.rows import insert
@@ -14,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from sqlalchemy import Connection, Row
+
+BATCH: Final = 1_000
 
 
 def add(tx: Connection, suppression: Suppression) -> None:
@@ -29,13 +35,21 @@ def add(tx: Connection, suppression: Suppression) -> None:
         # Whoever was suppressed and then erased stays suppressed, but what told us who it is goes.
         tx.execute(row.on_conflict_do_update(index_elements=["key"], set_={"shown": "", "note": ""}))
         return
-    changed = {name: row.excluded[name] for name in ("reason", "since", "shown", "note")}
+    changed: dict[str, Any] = {name: row.excluded[name] for name in ("reason", "since", "note")}
+    changed["shown"] = case((table.c.shown == "", ""), else_=row.excluded.shown)
     tx.execute(row.on_conflict_do_update(index_elements=["key"], set_=changed))
 
 
 def lift(tx: Connection, key: str, reasons: Collection[Suppressed] = tuple(Suppressed)) -> bool:
     """Take one away, if it is there for one of these reasons; True when it was."""
     return tx.execute(delete(table).where(table.c.key == key, table.c.reason.in_(reasons))).rowcount == 1
+
+
+def allow(tx: Connection, key: str) -> bool:
+    """Let it be written to again; True when it was suppressed. Who was erased is so still."""
+    ours = (table.c.key == key, table.c.reason != Suppressed.ERASED)
+    erased = update(table).where(*ours, table.c.shown == "").values(reason=Suppressed.ERASED, note="")
+    return bool(tx.execute(erased).rowcount or tx.execute(delete(table).where(*ours)).rowcount)
 
 
 def find(tx: Connection, keys: Collection[str]) -> dict[str, Suppression]:
@@ -45,7 +59,8 @@ def find(tx: Connection, keys: Collection[str]) -> dict[str, Suppression]:
 
 def every(tx: Connection) -> Iterator[Suppression]:
     """All of them, oldest first."""
-    for row in tx.execute(select(table).order_by(table.c.since, table.c.key)):
+    wanted = select(table).order_by(table.c.since, table.c.key)
+    for row in tx.execution_options(yield_per=BATCH).execute(wanted):
         yield _as_suppression(row)
 
 

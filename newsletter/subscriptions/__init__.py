@@ -6,13 +6,15 @@
 - ``choosing``  preferences: language, format, audience, pause, another address, what we hold
 - ``leaving``   unsubscribe, undo, bounce, erase, suppress
 - ``limits``    how often one network may press buttons
-- ``people``    what operators do: add, list, import and export
 - ``portals``   an organisation's own portal: its token, its limit, whom it names
+- ``people``    what operators do with one person, and with sign-ups that are held
+- ``bulk``      what operators do with many: import, sync, export; ``rows`` reads their files
 - ``tending``   what time does: pauses end, audiences end, what is over is forgotten
 """
 
 from __future__ import annotations
 
+from newsletter.subscriptions.bulk import export_csv, import_csv, sync
 from newsletter.subscriptions.choosing import (
     Preferences,
     allowed_audiences,
@@ -35,7 +37,16 @@ from newsletter.subscriptions.leaving import Left, bounced, erase, erase_address
 from newsletter.subscriptions.leaving import look_up as look_up
 from newsletter.subscriptions.limits import admit
 from newsletter.subscriptions.links import look, reader_of
-from newsletter.subscriptions.people import add, everybody, export_csv, import_csv
+from newsletter.subscriptions.people import (
+    add,
+    disclose,
+    drop_signups,
+    everybody,
+    held_signups,
+    release_signups,
+    suppressed,
+    unsuppress,
+)
 from newsletter.subscriptions.tending import tend
 
 __all__ = [
@@ -51,12 +62,15 @@ __all__ = [
     "close_session",
     "confirm",
     "confirm_move",
+    "disclose",
+    "drop_signups",
     "erase",
     "erase_address",
     "everybody",
     "export",
     "export_csv",
     "held_about",
+    "held_signups",
     "import_csv",
     "invite",
     "leave",
@@ -67,11 +81,15 @@ __all__ = [
     "open_session",
     "pause",
     "reader_of",
+    "release_signups",
     "resume",
     "save",
     "session_holder",
     "suppress",
+    "suppressed",
+    "sync",
     "tend",
     "undo",
+    "unsuppress",
     "waiting_move",
 ]

@@ -20,10 +20,10 @@ from newsletter.model import (
     Wish,
 )
 from newsletter.schedule import months_later
-from newsletter.store import buckets, deliveries, grants, mailings, subscribers
+from newsletter.store import buckets, deliveries, grants, mailings, subscribers, suppressions
 from newsletter.store.buckets import Limit
 from newsletter.subscriptions import suppressing
-from newsletter.subscriptions.intake import DAY, may_write
+from newsletter.subscriptions.intake import DAY, REACHABLE, may_write
 from newsletter.subscriptions.joining import admission_to
 from newsletter.subscriptions.links import find, hand_out, post_link
 
@@ -139,7 +139,7 @@ def resume(person: Subscriber, app: App) -> Subscriber:
 def _set_state(person: Subscriber, app: App, state: SubscriberState, *, until: Any = None) -> Subscriber:
     with app.store.begin() as tx:
         now = _present(tx, person.id)
-        if now.state not in (SubscriberState.ACTIVE, SubscriberState.PAUSED):
+        if now.state not in REACHABLE:
             raise UsageError("nothing is sent to this address: there is nothing to pause")
         subscribers.change(tx, person.id, app.clock(), state=state, paused_until=until)
         return replace(now, state=state, paused_until=until)
@@ -152,6 +152,7 @@ def ask_to_move(person: Subscriber, address: Address, app: App) -> None:
     """Ask both mailboxes whether the subscription may move to another address; what is done is the same for every one.
 
     Raises:
+        UsageError: nothing is sent to the old address, so there is nothing to move.
         TooManyError: the third time on one day is the last.
     """
     now = app.clock()
@@ -159,6 +160,8 @@ def ask_to_move(person: Subscriber, address: Address, app: App) -> None:
     hashed = address_hash(app.keys, address.mailbox)
     facts = {"mailbox": address.mailbox, "typed": address.typed}
     with app.store.begin() as tx:
+        if _present(tx, person.id).state not in REACHABLE:
+            raise UsageError("nothing is sent to this address: there is nothing to move")
         if wait := buckets.take(tx, f"move/{person.id}", MOVES, now):
             raise TooManyError("the address was to be changed too often today", seconds=round(wait))
         grants.void_purposes(tx, person.id, (Purpose.MOVE_OLD, Purpose.MOVE_NEW))
@@ -187,7 +190,8 @@ def confirm_move(token: str, app: App) -> Moved:
     """One mailbox says yes; when both have, the subscription moves. Saying it twice is fine.
 
     Raises:
-        LinkError: the link is not ours, or over; or somebody else has that address now.
+        LinkError: the link is not ours, or over; or somebody else has that address now, or nothing may be sent to it,
+            or its owner has left.
     """
     now = app.clock()
     try:
@@ -207,7 +211,13 @@ def confirm_move(token: str, app: App) -> Moved:
 
 
 def _move(tx: Connection, person: Subscriber, address: Address, app: App) -> Subscriber:
-    """A domain lets its own addresses in: who moves out of it reads what is public."""
+    """A domain lets its own addresses in: who moves out of it reads what is public.
+
+    Who left does not move: the old address would be forgotten, and with it that nobody may put it on the list.
+    """
+    if person.state not in REACHABLE or suppressing.reason(tx, address, app) not in (None, Suppressed.ERASED):
+        raise LinkError("nothing is sent to this address", spent=True)
+    suppressions.lift(tx, suppressing.address_key(address, app), (Suppressed.ERASED,))  # its owner says yes again
     audience, admission = person.audience, person.admission
     if admission is Admission.DOMAIN and admission_to(audience, address, app) is None:
         audience, admission = PUBLIC, Admission.OPEN

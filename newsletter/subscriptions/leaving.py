@@ -164,6 +164,7 @@ def _erase(tx: Connection, person: Subscriber, app: App) -> None:
 def _forget_address(tx: Connection, address: Address, app: App) -> None:
     key = suppressing.address_key(address, app)
     grants.void(tx, subscriber=None, subject=key)
+    grants.void_moves_to(tx, address.mailbox)
     signups.forget_mailbox(tx, address.mailbox)
     notices.drop(tx, address.mailbox)
     suppressions.add(tx, Suppression(key=key, reason=Suppressed.ERASED, since=app.clock()))

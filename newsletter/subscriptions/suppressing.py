@@ -9,6 +9,8 @@ from newsletter.model import Suppressed
 from newsletter.store import suppressions
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sqlalchemy import Connection
 
     from newsletter.app import App
@@ -27,7 +29,20 @@ def domain_key(domain: str) -> str:
 
 def reason(tx: Connection, address: Address, app: App) -> Suppressed | None:
     """Why an address is suppressed: ``ERASED`` keeps operators from adding it, every other reason keeps us silent."""
-    found = suppressions.find(tx, (address_key(address, app), domain_key(address.domain))).values()
-    return next((one.reason for one in found if one.reason is not Suppressed.ERASED), None) or next(
-        (one.reason for one in found), None
-    )
+    return reasons(tx, (address,), app).get(address.mailbox)
+
+
+def reasons(tx: Connection, addresses: Collection[Address], app: App) -> dict[str, Suppressed]:
+    """The same for those of these addresses that are suppressed, by mailbox."""
+    keys = app.keys
+    by_address = {one.mailbox: address_hash(keys, one.mailbox) for one in addresses}
+    domains = {domain_key(one.domain) for one in addresses}
+    found = suppressions.find(tx, (*by_address.values(), *domains))
+    if not found:
+        return {}
+    result: dict[str, Suppressed] = {}
+    for one in addresses:
+        whys = [found[key].reason for key in (by_address[one.mailbox], domain_key(one.domain)) if key in found]
+        if whys:
+            result[one.mailbox] = next((why for why in whys if why is not Suppressed.ERASED), Suppressed.ERASED)
+    return result

@@ -59,7 +59,7 @@ class Site:
         """Put people on the list."""
         rows = "".join(f"{address},{language}\n" for address in addresses)
         people = self.write("people.csv", f"address,language\n{rows}")
-        self.must("subscribers", "import", str(people), "--consent", "a test")
+        self.must("subscribers", "import", str(people), "--consent", "a test", "--yes")
 
 
 def stay_at_home(folder: Path) -> None:

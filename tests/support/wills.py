@@ -1,0 +1,305 @@
+"""A machine that does anything to a list, in any order, and a model that knows of every address what its owner wants.
+
+The model looks at no table: it hears who said what. Who said no last, or was told no by an operator, is unwilling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import count
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from newsletter import subscriptions
+from newsletter.errors import NewsletterError
+from newsletter.keys import unsubscribe_token
+from newsletter.model import Language, Subscriber, SubscriberState, Wish
+from newsletter.store import subscribers
+from newsletter.store.database import Store
+from newsletter.store.tables import metadata
+from newsletter.subscriptions import Asked, Preferences
+from tests.support.ledger import NOW
+from tests.support.roster import Roster, mailbox
+
+ADDRESSES = ("ada@one.example", "ben@one.example", "cleo@staff.example")
+DOMAINS = ("one.example", "staff.example")
+REACHED = (SubscriberState.ACTIVE, SubscriberState.PAUSED)
+people = st.sampled_from(ADDRESSES)
+written = people.flatmap(lambda address: st.sampled_from((address, address.title(), address.upper())))
+lists = st.lists(people, min_size=1, unique=True)
+any_of = st.integers(0, 3) | st.integers(0, 1_000)  # the newest links more often than old ones
+
+
+@dataclass(frozen=True)
+class Link:
+    """What somebody found in their mailbox or on a page: whose it is, when, and what they wanted before."""
+
+    token: str
+    owner: str
+    moment: int
+    before: bool | None = None
+    target: str = ""
+
+
+class Wills(RuleBasedStateMachine):
+    """The list under everything that people, operators, directories and time do to it."""
+
+    roster: Roster  # set by whoever runs it: one site for all runs
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.moments, self.networks = count(1), count(1)
+        self.will: dict[str, bool | None] = dict.fromkeys(ADDRESSES)  # None: nobody heard from them
+        self.refused_at: dict[str, int] = dict.fromkeys(ADDRESSES, 0)  # when they left or were erased last
+        self.silenced: set[str] = set()  # addresses and domains that an operator suppressed
+        self.erased: set[str] = set()  # addresses that must stand nowhere
+        self.links: dict[str, list[Link]] = {name: [] for name in ("confirm", "undo", "move", "preferences")}
+        self.letters: list[tuple[str, str]] = []
+        self.sessions: list[str] = []
+        self.steps = 0
+        self.roster.clock.now = NOW
+        with self.app.store.begin() as tx:
+            for table in reversed(metadata.sorted_tables):
+                tx.execute(table.delete())
+
+    @property
+    def app(self):
+        return self.roster.app
+
+    # --- operators and directories
+
+    @rule(named=lists, dry=st.booleans())
+    def import_(self, named, dry):
+        self.roster.import_("address\n" + "\n".join(one.upper() for one in named), dry=dry)
+
+    @rule(named=lists, language=st.sampled_from(("en", "fr", "")))
+    def sync(self, named, language):
+        self.roster.sync(*(f"{one},{language}" for one in named), header="address,language")
+
+    @rule(typed=written, again=st.booleans())
+    def add(self, typed, again):
+        with refusals():
+            self.roster.add(typed, again=again)
+            if again:
+                self.says_yes(typed.lower())
+
+    @rule(typed=written)
+    def suppress(self, typed):
+        there = self.find(typed)
+        subscriptions.suppress(mailbox(typed), "", self.app, note="")
+        self.silenced.add(typed.lower())
+        if there:
+            self.says_no(there.address.mailbox)
+
+    @rule(domain=st.sampled_from(DOMAINS))
+    def suppress_domain(self, domain):
+        theirs = [one for one in ADDRESSES if one.endswith(f"@{domain}") and self.find(one)]
+        subscriptions.suppress(None, domain, self.app, note="")
+        self.silenced.add(domain)
+        for address in theirs:
+            self.says_no(address)
+
+    @rule(whom=st.sampled_from((*ADDRESSES, *DOMAINS)))
+    def unsuppress(self, whom):
+        address, domain = (mailbox(whom), "") if "@" in whom else (None, whom)
+        assert subscriptions.unsuppress(address, domain, self.app) == (whom in self.silenced)
+        self.silenced.discard(whom)
+
+    @rule(address=people)
+    def bounce(self, address):
+        if (person := self.find(address)) and subscriptions.bounced(person, self.app):
+            self.will[address] = False
+
+    @rule(typed=written)
+    def erase(self, typed):
+        subscriptions.erase_address(mailbox(typed), self.app)
+        self.forget(typed)
+
+    # --- people
+
+    @rule(typed=written, wish=st.sampled_from(Wish), audience=st.sampled_from(("public", "staff")))
+    def ask(self, typed, wish, audience):
+        self.demand(typed, wish, audience)
+
+    @rule(address=people)
+    def visit_preferences(self, address):
+        self.demand(address, Wish.PREFERENCES)
+        self.open_preferences(0)
+
+    def demand(self, typed: str, wish: Wish, audience: str = "public") -> None:
+        with self.app.store.begin() as tx:
+            tx.execute(metadata.tables["bucket"].delete())  # limits are not what is tried here
+        asked = Asked(address=mailbox(typed), wish=wish, language=Language("fr"), audience=audience)
+        subscriptions.ask(asked, self.app, network=str(next(self.networks)))
+        self.erased.discard(typed.lower())  # they wrote it down for us again
+        self.tend()
+
+    @precondition(lambda self: self.links["confirm"])
+    @rule(which=any_of)
+    def confirm(self, which):
+        link = pick(self.links["confirm"], which)
+        with refusals():
+            if subscriptions.confirm(link.token, self.app).now:
+                self.clicked(link, link.owner)
+
+    @precondition(lambda self: self.links["undo"])
+    @rule(which=any_of)
+    def undo(self, which):
+        link = pick(self.links["undo"], which)
+        was_away = self.will[link.owner] is False
+        with refusals():
+            subscriptions.undo(link.token, self.app)
+            if was_away:
+                assert self.refused_at[link.owner] <= link.moment, "an old link took back a later no"
+                self.will[link.owner] = link.before
+
+    @rule(address=people)
+    def receive_a_letter(self, address):
+        if (person := self.find(address)) and person.state in REACHED:
+            self.letters.append((unsubscribe_token(self.app.keys, person.id), address))
+
+    @precondition(lambda self: self.letters)
+    @rule(which=any_of)
+    def leave_by_letter(self, which):
+        token, _ = pick(self.letters, which)
+        with refusals():
+            self.leave(subscriptions.look_up(token, self.app))
+
+    @rule(which=any_of)
+    def open_preferences(self, which):
+        with refusals():
+            if not self.links["preferences"]:
+                return
+            link = pick(self.links["preferences"], which)
+            self.sessions.append(subscriptions.open_session(link.token, self.app))
+
+    @precondition(lambda self: self.sessions)
+    @rule(which=any_of, months=st.integers(0, 7), deed=st.sampled_from(("pause", "resume", "save", "leave", "erase")))
+    def choose(self, which, months, deed):
+        with refusals():
+            person = subscriptions.session_holder(pick(self.sessions, which), self.app)
+            if deed == "pause":
+                subscriptions.pause(person, months, self.app)
+            elif deed == "resume":
+                subscriptions.resume(person, self.app)
+            elif deed == "save":
+                audience = ("public", "staff", "board")[months % 3]
+                subscriptions.save(person, Preferences(Language("en"), person.format, audience), self.app)
+            elif deed == "leave":
+                self.leave(person)
+            else:
+                subscriptions.erase(person, self.app)
+                self.forget(person.address.mailbox)
+
+    @precondition(lambda self: self.sessions)
+    @rule(which=any_of, typed=written)
+    def ask_to_move(self, which, typed):
+        with refusals():
+            person = subscriptions.session_holder(pick(self.sessions, which), self.app)
+            subscriptions.ask_to_move(person, mailbox(typed), self.app)
+            self.erased.discard(typed.lower())
+            self.read_mail(target=typed.lower())
+
+    @precondition(lambda self: self.links["move"])
+    @rule(which=any_of)
+    def confirm_move(self, which):
+        link = pick(self.links["move"], which)
+        before = self.find(link.target)
+        with refusals():
+            if subscriptions.confirm_move(link.token, self.app).done and before is None:
+                self.clicked(link, link.target)
+
+    @rule(hours=st.sampled_from((0.1, 1, 25, 24 * 8, 24 * 70)))
+    def time_passes(self, hours):
+        self.roster.clock.now += timedelta(hours=hours)
+        self.tend()
+
+    # --- what must hold
+
+    @invariant()
+    def nobody_unwilling_is_active(self):
+        self.steps += 1
+        with self.app.store.read() as tx:
+            everybody = list(subscribers.iterate(tx))
+            keys = [subscribers.mailbox_key(person.address.mailbox) for person in everybody]
+            assert len(keys) == len(set(keys)), "two rows for one mailbox"
+            for person, key in zip(everybody, keys, strict=True):
+                if person.state in REACHED:
+                    assert self.will[key] is not False, f"{key} is {person.state}, and said no"
+                    assert not self.silenced & {key, person.address.domain}, f"{key} is {person.state}, and suppressed"
+                    assert subscribers.consents(tx, person.id), f"{key} is {person.state} without a consent"
+                assert (person.state is not SubscriberState.PAUSED) or person.paused_until
+
+    @invariant()
+    def the_erased_stand_nowhere(self):
+        if self.erased:
+            found = self.roster.dump()
+            assert not [address for address in self.erased if address in found]
+
+    # --- how
+
+    def find(self, address: str) -> Subscriber | None:
+        with self.app.store.read() as tx:
+            return subscribers.find(tx, address)
+
+    def tend(self) -> None:
+        subscriptions.tend(self.app)
+        self.read_mail()
+
+    def read_mail(self, *, target: str = "", before: bool | None = None) -> None:
+        kinds = {"confirm": "confirm", "goodbye": "undo", "move-old": "move", "move-new": "move",
+                 "preferences": "preferences", "already-subscribed": "preferences"}  # fmt: skip
+        for kind, recipient, token in self.roster.mails():
+            if kind in kinds:
+                self.links[kinds[kind]].append(Link(token, recipient.lower(), next(self.moments), before, target))
+
+    def leave(self, person: Subscriber) -> None:
+        address = person.address.mailbox.lower()
+        before = self.will[address]
+        left = subscriptions.leave(person, self.app)
+        self.says_no(address)
+        self.read_mail(before=before)
+        if left.undo:
+            self.links["undo"].append(Link(left.undo, address, next(self.moments), before))
+
+    def clicked(self, link: Link, address: str) -> None:
+        """The owner of an address acted on a link in their mailbox; one from before their last no must not work."""
+        assert self.refused_at[address] <= link.moment, "an old link undid a later no"
+        self.says_yes(address)
+
+    def says_yes(self, address: str) -> None:
+        self.will[address] = True
+        self.erased.discard(address)
+
+    def says_no(self, address: str) -> None:
+        self.will[address.lower()] = False
+        self.refused_at[address.lower()] = next(self.moments)
+
+    def forget(self, address: str) -> None:
+        self.says_no(address)
+        self.erased.add(address.lower())
+
+
+def careless(store: Store) -> None:
+    """Let SQLite forget what a power cut would cost: a run of thousands of small transactions waits for no disk."""
+    raw = store._engine.raw_connection()
+    raw.driver_connection.execute("PRAGMA synchronous = OFF")  # the pool hands out this connection from now on
+    raw.close()
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """To be told no is fine: what must hold is looked at afterwards."""
+    try:
+        yield
+    except NewsletterError:
+        return
+
+
+def pick(found, which):
+    """One of these, counted from the newest."""
+    return found[-1 - which % len(found)]
