@@ -457,9 +457,15 @@ LONGEST = "b" * MAX_RETURN_LOCAL_PART
         ),
         ("signing", 'smime_certificate = ""\nsmime_key = ""', None),
         ("signing", "workers = 65", "signing.workers: must be from 0 to 64"),
+        ("web", 'allowed_hosts = ["app.internal", "*.example.org", "[::1]"]\nhsts_days = 0', None),
+        ("web", 'allowed_hosts = ["*"]', "web.allowed_hosts.0: '*' is no host; write it like app.internal"),
+        ("web", 'allowed_hosts = ["a.example", "https://a.example"]', "web.allowed_hosts.1: 'https://a.example' is no"),
+        ("web", "hsts_days = -1", "web.hsts_days: must be from 0 to 730"),
+        ("web", 'trusted_proxies = ["10.0.0.0/24", "::1"]', None),
+        ("web", 'trusted_proxies = ["10.0.0.1/24"]', "web.trusted_proxies.0: '10.0.0.1/24' is no address or network"),
     ],
 )
-def test_settings_of_delivery_that_would_fail_later_are_refused_at_once(
+def test_settings_of_servers_that_would_fail_later_are_refused_at_once(
     tmp_path: Path, table: str, lines: str, message: str | None
 ) -> None:
     """Each alone, with its table's place; what is right is not refused."""
