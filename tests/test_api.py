@@ -83,7 +83,7 @@ def test_a_portal_learns_what_it_has_to_show(portal: Portal) -> None:
     assert said["audiences"][1] == {"name": "members", "title": {"en": "Members"}, "domains": ["members.example"]}
     assert said["consent"]["en"]["form"] == FORM
     assert "Monthly Security Report of Meridian Laboratory" in said["consent"]["en"]["words"]
-    assert said["consent"]["fr"]["words"].startswith("Envoyez-moi")
+    assert said["consent"]["fr"]["words"].startswith("Je souhaite")
 
 
 def test_what_a_portal_shows_is_what_it_may_send(portal: Portal) -> None:
