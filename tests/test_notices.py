@@ -37,7 +37,7 @@ SAYS = {
     ("invitation", EN): ("Members of the laboratory", "Accept the invitation", "nothing changes"),
     ("invitation", FR): ("Members of the laboratory", "Accepter l’invitation", "rien ne change"),
     ("goodbye", EN): ("taken off the list", "Subscribe me again", "it stays as it is"),
-    ("goodbye", FR): ("retirée de la liste", "Me réinscrire", "tout reste ainsi"),
+    ("goodbye", FR): ("retirée de la liste", "Me réabonner", "tout reste ainsi"),
     ("move-old", EN): ("to another address", "Agree to the move", "keeps coming to this address"),
     ("move-old", FR): ("à une autre adresse", "Accepter le changement", "continue d’arriver à cette adresse"),
     ("move-new", EN): ("to this address", "Agree to the move", "nothing will be sent"),

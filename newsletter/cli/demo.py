@@ -83,17 +83,29 @@ def _tell(outcome: Outcome, base_url: str, seconds: float) -> None:
         f"The report of October 2026 reached {outcome.delivered} of {outcome.subscribers} subscribers "
         f"and stands in an archive of {outcome.archive_pages} pages ({seconds:.1f} s).\n"
         f"  archive  {base_url}/\n"
-        f"  mailbox  {base_url}/mailbox/"
+        f"  mailbox  {base_url}/mailbox/\n"
+        f"  join     {base_url}/en/subscribe/  (the mail to confirm arrives in the mailbox)"
     )
 
 
 def _serve(app: App, maildir: Path, listener: socket.socket) -> None:
     from newsletter.cli.serve import web_app  # noqa: PLC0415
     from newsletter.demo import mailbox  # noqa: PLC0415
-    from newsletter.jobs import stop_on_signals  # noqa: PLC0415
+    from newsletter.duties import Duties  # noqa: PLC0415
+    from newsletter.jobs import POST_SECONDS, STOP_SECONDS, Worker, alarm_clock, finish, stop_on_signals  # noqa: PLC0415
     from newsletter.web.app import server  # noqa: PLC0415
 
-    stop_on_signals(Event())  # uvicorn raises the signal again at its end, which would leave the folder behind
+    stop = Event()
+    stop_on_signals(stop)  # uvicorn raises the signal again at its end, which would leave the folder behind
     site = web_app(app, lambda pages: mailbox.routes(maildir, pages))
     click.echo("Ctrl-C ends the demo and removes everything it made.")
-    server(site, host=HOST, port=0).run(sockets=[listener])
+    postman = Worker("post", (Duties(app, stop).post,), stop)
+    clock = alarm_clock(app.publication.zone, ((postman, POST_SECONDS),))
+    postman.start()
+    clock.start()
+    try:
+        server(site, host=HOST, port=0).run(sockets=[listener])
+    finally:
+        stop.set()
+        clock.shutdown()
+        finish((postman,), STOP_SECONDS)
