@@ -6,11 +6,12 @@ A bucket holds at most ``size`` tokens and gains ``size`` in ``seconds``; who fi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import Float, bindparam, delete, func, select
 
-from newsletter.store.rows import insert
+from newsletter.store.rows import insert_for
 from newsletter.store.tables import POSTGRESQL
 from newsletter.store.tables import bucket as table
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy import Connection
+    from sqlalchemy.dialects import postgresql, sqlite
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,23 +36,31 @@ def take(tx: Connection, key: str, limit: Limit, now: datetime) -> float:
     Two that take at once never get the same token: the row is locked by the statement (PostgreSQL), or the database
     (SQLite).
     """
-    at = now.timestamp()
-    rate = limit.size / limit.seconds
-    row = insert(tx, table).values(key=key, tokens=limit.size - 1, at=at, full_at=at + 1 / rate)
-    # A clock that was set back gives nothing and takes nothing.
-    passed = _greatest(tx, at - table.c.at, 0.0)
-    full = _least(tx, table.c.tokens + passed * rate, limit.size)
-    left = full - 1
-    done = row.on_conflict_do_update(
-        index_elements=["key"],
-        set_={"tokens": left, "at": _greatest(tx, table.c.at, at), "full_at": at + (limit.size - left) / rate},
-        where=full >= 1,
-    )
-    if tx.execute(done).rowcount == 1:
+    at, rate = now.timestamp(), limit.size / limit.seconds
+    values = {"key": key, "size": limit.size, "rate": rate, "at": at, "first": limit.size - 1, "full_at": at + 1 / rate}
+    if tx.execute(_take(tx.dialect.name), values).rowcount == 1:
         return 0.0
     tokens, since = tx.execute(select(table.c.tokens, table.c.at).where(table.c.key == key)).one()
     wait: float = (1 - tokens) / rate - max(0.0, at - since)
     return max(1.0, wait)
+
+
+@cache
+def _take(dialect: str) -> postgresql.Insert | sqlite.Insert:
+    """The statement, made once: making it costs more than doing it."""
+    greatest, least = (func.greatest, func.least) if dialect == POSTGRESQL else (func.max, func.min)
+    size, rate, at = (bindparam(name, type_=Float) for name in ("size", "rate", "at"))
+    # A clock that was set back gives nothing and takes nothing.
+    full = least(table.c.tokens + greatest(at - table.c.at, 0.0) * rate, size)
+    left = full - 1
+    row = insert_for(dialect, table).values(
+        key=bindparam("key"), tokens=bindparam("first"), at=at, full_at=bindparam("full_at")
+    )
+    return row.on_conflict_do_update(
+        index_elements=["key"],
+        set_={"tokens": left, "at": greatest(table.c.at, at), "full_at": at + (size - left) / rate},
+        where=full >= 1,
+    )
 
 
 def take_slot(tx: Connection, key: str, slots: int, seconds: float, now: datetime) -> bool:
@@ -64,11 +74,3 @@ def take_slot(tx: Connection, key: str, slots: int, seconds: float, now: datetim
 def forget(tx: Connection, now: datetime) -> int:
     """Delete the buckets that are full again; returns how many."""
     return tx.execute(delete(table).where(table.c.full_at <= now.timestamp())).rowcount
-
-
-def _greatest(tx: Connection, one: Any, other: Any) -> Any:
-    return func.greatest(one, other) if tx.dialect.name == POSTGRESQL else func.max(one, other)
-
-
-def _least(tx: Connection, one: Any, other: Any) -> Any:
-    return func.least(one, other) if tx.dialect.name == POSTGRESQL else func.min(one, other)

@@ -12,6 +12,7 @@ import re
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from sqlalchemy import create_engine, event, func, select
@@ -20,7 +21,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from newsletter.errors import BusyError, ConfigError, StoreError
 from newsletter.store import schema
-from newsletter.store.faults import OUTDATED, explained
+from newsletter.store.faults import LOCKED, OUTDATED, explained
 from newsletter.store.tables import POSTGRESQL, SQLITE
 
 if TYPE_CHECKING:
@@ -54,6 +55,10 @@ class Store:
         self._is_sqlite = self._url.get_backend_name() == SQLITE
         self.name = self._url.render_as_string(hide_password=True)
         self._engine = _sqlite(self._url, busy_seconds) if self._is_sqlite else _postgresql(self._url, busy_seconds)
+        # SQLite has one writer at a time, and others look again and again until it has finished, longer and longer
+        # apart. Threads of one process wait in line instead, which keeps the last of many from waiting for seconds.
+        self._turn = Lock() if self._is_sqlite else None
+        self._busy_seconds = busy_seconds
         self._writing = self._engine.execution_options(**{WRITES: True})
         self._reading = (
             self._engine
@@ -69,7 +74,7 @@ class Store:
 
         SQLite knows one writer at a time, so this waits for its turn before the first statement.
         """
-        with explained(self.name), self._writing.begin() as connection:
+        with explained(self.name), self._own_turn(), self._writing.begin() as connection:
             yield connection
 
     @contextmanager
@@ -140,6 +145,18 @@ class Store:
         self._engine.dispose()
 
     # --- how
+
+    @contextmanager
+    def _own_turn(self) -> Iterator[None]:
+        if self._turn is None:
+            yield
+            return
+        if not self._turn.acquire(timeout=self._busy_seconds):
+            raise StoreError(f"{self.name} {LOCKED}")
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     def _use_wal(self) -> None:
         # Not inside a transaction, hence past SQLAlchemy, which always begins one.

@@ -178,7 +178,7 @@ def used_by_domain(tx: Connection, now: datetime) -> dict[str, tuple[int, int]]:
         .where(table.c.attempts > 0, table.c.changed >= day)
     )
     used: dict[str, tuple[int, int]] = {}
-    for key, changed in tx.execution_options(yield_per=BATCH).execute(wanted):
+    for key, changed in tx.execute(wanted.execution_options(yield_per=BATCH)):
         domain = key.rpartition("@")[2]
         in_hour, in_day = used.get(domain, (0, 0))
         used[domain] = (in_hour + (changed >= hour), in_day + 1)

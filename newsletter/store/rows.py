@@ -14,5 +14,10 @@ if TYPE_CHECKING:
 
 def insert(tx: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
     """An INSERT that knows ``on_conflict_do_nothing`` and ``on_conflict_do_update``, and counts its rows, on both."""
-    statement = postgresql.insert(table) if tx.dialect.name == POSTGRESQL else sqlite.insert(table)
+    return insert_for(tx.dialect.name, table)
+
+
+def insert_for(dialect: str, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """The same for a database's name: for a statement that is made once."""
+    statement = postgresql.insert(table) if dialect == POSTGRESQL else sqlite.insert(table)
     return statement.execution_options(preserve_rowcount=True)

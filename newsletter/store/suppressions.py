@@ -60,7 +60,8 @@ def find(tx: Connection, keys: Collection[str]) -> dict[str, Suppression]:
 def every(tx: Connection) -> Iterator[Suppression]:
     """All of them, oldest first."""
     wanted = select(table).order_by(table.c.since, table.c.key)
-    for row in tx.execution_options(yield_per=BATCH).execute(wanted):
+    # On the statement: a connection would keep the option for what else is done in the transaction.
+    for row in tx.execute(wanted.execution_options(yield_per=BATCH)):
         yield _as_suppression(row)
 
 
