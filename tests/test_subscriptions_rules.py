@@ -260,11 +260,12 @@ def test_an_address_changes_when_both_mailboxes_say_yes(outbox: Outbox, app: App
     """One alone changes nothing, twice neither."""
     person = outbox.join(ROBIN)
     subscriptions.ask_to_move(person, parse_address("r@new.example"), app)
+    new, old = outbox.token("move-new"), outbox.token("move-old")
     for _ in range(2):
-        assert not subscriptions.confirm_move(outbox.token("move-new"), app).done
+        assert not subscriptions.confirm_move(new, app).done
     assert outbox.person("r@new.example") is None
     for _ in range(2):
-        assert subscriptions.confirm_move(outbox.token("move-old"), app).done
+        assert subscriptions.confirm_move(old, app).done
     assert outbox.person(ROBIN) is None
     assert outbox.person("r@new.example").id == person.id  # type: ignore[union-attr]
 
@@ -340,9 +341,59 @@ def test_leaving_tells_the_owner_and_can_be_taken_back(outbox: Outbox, app: App)
     again = subscriptions.leave_by_token(unsubscribe_token(app.keys, person.id), app)
     assert again.undo == ""
     assert kinds(outbox, ROBIN).count("goodbye") == 1
-    for token in (left.undo, outbox.token("goodbye"), left.undo):
+    for token in (outbox.token("goodbye"), outbox.token("goodbye")):
         assert subscriptions.undo(token, app).state is SubscriberState.PAUSED
     assert outbox.person(ROBIN) == person
+
+
+def test_a_second_no_takes_the_first_ones_button_away(outbox: Outbox, app: App) -> None:
+    """Somebody with a forwarded letter leaves and keeps the page; then the owner leaves too, and means it."""
+    person = outbox.join(ROBIN)
+    stranger = subscriptions.leave_by_token(unsubscribe_token(app.keys, person.id), app)
+    assert stranger.undo
+    owner = subscriptions.leave_by_token(unsubscribe_token(app.keys, person.id), app)
+    assert owner.undo == ""
+    with pytest.raises(LinkError):
+        subscriptions.undo(stranger.undo, app)
+    assert outbox.person(ROBIN).state is SubscriberState.UNSUBSCRIBED  # type: ignore[union-attr]
+
+
+def test_nobody_fills_a_mailbox_by_leaving_and_coming_back(outbox: Outbox, app: App, clock: Clock) -> None:
+    """Two goodbyes a day, then the leaving stays: there is no button to go on with."""
+    person = outbox.join(ROBIN)
+    turns = 0
+    while (left := subscriptions.leave(person, app)).undo:
+        subscriptions.undo(left.undo, app)
+        turns += 1
+    assert turns == 2
+    assert kinds(outbox, ROBIN).count("goodbye") == 2
+    assert outbox.person(ROBIN).state is SubscriberState.UNSUBSCRIBED  # type: ignore[union-attr]
+
+
+def test_links_and_pages_of_the_old_mailbox_die_when_the_address_moves(outbox: Outbox, app: App) -> None:
+    """Its reader has no more business with the preferences of the new one."""
+    person = outbox.join(ROBIN)
+    session = opened(outbox, app, ROBIN)
+    subscriptions.ask_to_move(person, parse_address("r@new.example"), app)
+    new, old = outbox.token("move-new"), outbox.token("move-old")
+    outbox.ask(ROBIN, Wish.PREFERENCES)
+    link = [outbox.token("preferences", ROBIN)]
+    subscriptions.confirm_move(new, app)
+    subscriptions.confirm_move(old, app)
+    for spent in link:
+        with pytest.raises(LinkError):
+            subscriptions.open_session(spent, app)
+    with pytest.raises(LinkError):
+        subscriptions.session_holder(session, app)
+    assert outbox.waiting(to=ROBIN) == []
+
+
+def test_who_left_is_not_written_to_because_somebody_wants_their_address(outbox: Outbox, app: App) -> None:
+    """Nor told that they are subscribed, which is not so."""
+    subscriptions.leave(outbox.join("left@people.example"), app)
+    outbox.deliver()
+    subscriptions.ask_to_move(outbox.join(ROBIN), parse_address("left@people.example"), app)
+    assert outbox.waiting(to="left@people.example") == []
 
 
 def test_an_old_undo_does_not_undo_a_later_leaving(outbox: Outbox, app: App) -> None:

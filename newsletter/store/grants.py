@@ -54,9 +54,10 @@ def of(tx: Connection, subscriber: SubscriberId, purposes: tuple[Purpose, ...], 
     return tuple(_as_grant(row) for row in tx.execute(wanted.order_by(table.c.created, table.c.digest)))
 
 
-def about(tx: Connection, subject: str) -> tuple[Grant, ...]:
-    """All that hang on the same thing."""
-    return tuple(_as_grant(row) for row in tx.execute(select(table).where(table.c.about == subject)))
+def hold(tx: Connection, subject: str) -> tuple[Grant, ...]:
+    """All that hang on the same thing; until the end of the transaction nobody else uses them."""
+    wanted = select(table).where(table.c.about == subject).order_by(table.c.digest).with_for_update()
+    return tuple(_as_grant(row) for row in tx.execute(wanted))
 
 
 def void(tx: Connection, *, subscriber: SubscriberId | None, subject: str, but: tuple[Purpose, ...] = ()) -> int:

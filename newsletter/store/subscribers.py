@@ -75,6 +75,21 @@ def get(tx: Connection, subscriber: SubscriberId) -> Subscriber | None:
     return as_subscriber(row) if row else None
 
 
+def hold(tx: Connection, subscriber: SubscriberId) -> Subscriber | None:
+    """The same, and until the end of the transaction nobody else changes them: for whoever decides by what they see.
+
+    PostgreSQL locks the row; SQLite's write transactions come one after the other anyway.
+    """
+    row = tx.execute(select(table).where(table.c.id == subscriber).with_for_update()).first()
+    return as_subscriber(row) if row else None
+
+
+def hold_by(tx: Connection, mailbox: str) -> Subscriber | None:
+    """``hold`` by the mailbox, whatever its capitals."""
+    row = tx.execute(select(table).where(table.c.mailbox_key == mailbox_key(mailbox)).with_for_update()).first()
+    return as_subscriber(row) if row else None
+
+
 def find(tx: Connection, mailbox: str) -> Subscriber | None:
     """The subscriber with this mailbox, whatever its capitals."""
     row = tx.execute(select(table).where(table.c.mailbox_key == mailbox_key(mailbox))).first()

@@ -20,7 +20,7 @@ from newsletter.model import (
     Wish,
 )
 from newsletter.schedule import months_later
-from newsletter.store import buckets, deliveries, grants, mailings, subscribers, suppressions
+from newsletter.store import buckets, deliveries, grants, mailings, notices, subscribers, suppressions
 from newsletter.store.buckets import Limit
 from newsletter.subscriptions import suppressing
 from newsletter.subscriptions.intake import DAY, REACHABLE, may_write
@@ -119,7 +119,7 @@ def save(person: Subscriber, chosen: Preferences, app: App) -> Subscriber:
         "admission": admission,
     }
     with app.store.begin() as tx:
-        _present(tx, person.id)
+        _held(tx, person.id)
         subscribers.change(tx, person.id, app.clock(), **values)
     return replace(person, **values)  # type: ignore[arg-type]
 
@@ -138,7 +138,7 @@ def resume(person: Subscriber, app: App) -> Subscriber:
 
 def _set_state(person: Subscriber, app: App, state: SubscriberState, *, until: Any = None) -> Subscriber:
     with app.store.begin() as tx:
-        now = _present(tx, person.id)
+        now = _held(tx, person.id)
         if now.state not in REACHABLE:
             raise UsageError("nothing is sent to this address: there is nothing to pause")
         subscribers.change(tx, person.id, app.clock(), state=state, paused_until=until)
@@ -160,7 +160,7 @@ def ask_to_move(person: Subscriber, address: Address, app: App) -> None:
     hashed = address_hash(app.keys, address.mailbox)
     facts = {"mailbox": address.mailbox, "typed": address.typed}
     with app.store.begin() as tx:
-        if _present(tx, person.id).state not in REACHABLE:
+        if _held(tx, person.id).state not in REACHABLE:
             raise UsageError("nothing is sent to this address: there is nothing to move")
         if wait := buckets.take(tx, f"move/{person.id}", MOVES, now):
             raise TooManyError("the address was to be changed too often today", seconds=round(wait))
@@ -171,10 +171,13 @@ def ask_to_move(person: Subscriber, address: Address, app: App) -> None:
             return
         if not may_write(tx, Wish.JOIN, hashed, now):
             return
-        if other := subscribers.find(tx, address.mailbox):
+        if address.domain in app.settings.subscribers.refused_domains:
+            return
+        other = subscribers.find(tx, address.mailbox)
+        if other and other.state in REACHABLE:  # who left is not written to
             post_link(tx, app, "already-subscribed", Purpose.PREFERENCES, recipient=other.address.mailbox,
                       language=other.language, facts={}, subscriber=other.id)  # fmt: skip
-        else:
+        elif other is None:
             post_link(tx, app, "move-new", Purpose.MOVE_NEW, recipient=address.mailbox, language=person.language,
                       facts={}, subscriber=person.id, about=change, grant_facts=facts)  # fmt: skip
 
@@ -197,13 +200,14 @@ def confirm_move(token: str, app: App) -> Moved:
     try:
         with app.store.begin() as tx:
             grant = find(tx, token, now, Purpose.MOVE_OLD, Purpose.MOVE_NEW)
-            person = _present(tx, grant.subscriber)
+            person = _held(tx, grant.subscriber)
             address = Address(grant.facts["mailbox"], grant.facts["typed"])
             if person.address.mailbox == address.mailbox:
                 return Moved(person, done=True)
+            both = grants.hold(tx, grant.about)
             grants.use(tx, grant.digest, now)
-            both = grants.about(tx, grant.about)
-            if {one.purpose for one in both if one.used} != {Purpose.MOVE_OLD, Purpose.MOVE_NEW}:
+            agreed = {one.purpose for one in both if one.used} | {grant.purpose}
+            if agreed != {Purpose.MOVE_OLD, Purpose.MOVE_NEW}:
                 return Moved(person, done=False)
             return Moved(_move(tx, person, address, app), done=True)
     except IntegrityError:
@@ -218,6 +222,9 @@ def _move(tx: Connection, person: Subscriber, address: Address, app: App) -> Sub
     if person.state not in REACHABLE or suppressing.reason(tx, address, app) not in (None, Suppressed.ERASED):
         raise LinkError("nothing is sent to this address", spent=True)
     suppressions.lift(tx, suppressing.address_key(address, app), (Suppressed.ERASED,))  # its owner says yes again
+    # Whoever has the old mailbox has no more business here: neither by a link in it, nor by a page that is open.
+    grants.void(tx, subscriber=person.id, subject="", but=(Purpose.MOVE_OLD, Purpose.MOVE_NEW))
+    notices.drop(tx, person.address.mailbox)
     audience, admission = person.audience, person.admission
     if admission is Admission.DOMAIN and admission_to(audience, address, app) is None:
         audience, admission = PUBLIC, Admission.OPEN
@@ -288,6 +295,14 @@ def export(token: str, app: App) -> dict[str, Any]:
 
 def _present(tx: Connection, number: Any) -> Subscriber:
     person = subscribers.get(tx, number) if number is not None else None
+    if person is None or person.state is SubscriberState.ERASED:
+        raise LinkError(GONE, spent=True)
+    return person
+
+
+def _held(tx: Connection, number: Any) -> Subscriber:
+    """The same, for whoever is going to change them: nobody else does meanwhile."""
+    person = subscribers.hold(tx, number) if number is not None else None
     if person is None or person.state is SubscriberState.ERASED:
         raise LinkError(GONE, spent=True)
     return person

@@ -54,8 +54,11 @@ def confirm(token: str, app: App) -> Joined:
     with app.store.begin() as tx:
         grant = find(tx, token, now, Purpose.CONFIRM)
         address = Address(grant.facts["mailbox"], grant.facts["typed"])
-        known = subscribers.find(tx, address.mailbox)
-        if not grants.use(tx, grant.digest, now):
+        fresh = grants.use(tx, grant.digest, now)
+        known = subscribers.hold_by(
+            tx, address.mailbox
+        )  # after it: of two presses at once, one sees what the other did
+        if not fresh:
             if known and known.state in (SubscriberState.ACTIVE, SubscriberState.PAUSED):
                 return Joined(known, now=False)
             raise LinkError("this link was used already", spent=True)

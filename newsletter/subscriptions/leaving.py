@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 from newsletter.errors import LinkError
 from newsletter.keys import read_unsubscribe_token
 from newsletter.model import Consent, Purpose, SubscriberState, Suppressed, Suppression
-from newsletter.store import deliveries, grants, notices, signups, subscribers, suppressions
+from newsletter.store import buckets, deliveries, grants, notices, signups, subscribers, suppressions
 from newsletter.subscriptions import suppressing
+from newsletter.subscriptions.intake import DAY
 from newsletter.subscriptions.links import find, hand_out, post_link
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from newsletter.app import App
     from newsletter.model import Address, Subscriber, SubscriberId
 
+GOODBYES_A_DAY: Final = 2
 UNDONE: Final = "took the leaving back by its link"
 NOBODY: Final = "this link belongs to nobody any more"
 
@@ -50,32 +52,49 @@ def leave_by_token(token: str, app: App) -> Left:
 
 
 def leave(person: Subscriber, app: App) -> Left:
-    """Unsubscribe somebody, and tell them by mail how to take it back."""
+    """Unsubscribe somebody, and tell them by mail how to take it back.
+
+    Who says it when it was said before takes the button back from whoever said it first (a letter may have been
+    forwarded); the mail to the owner keeps its link. Whoever leaves and comes back again and again gets
+    GOODBYES_A_DAY mails, and then no button: nobody can fill the owner's mailbox that way.
+    """
     now = app.clock()
     with app.store.begin() as tx:
-        before = subscribers.get(tx, person.id)
+        before = subscribers.hold(tx, person.id)
         if before is None or before.state is SubscriberState.ERASED:
             raise LinkError(NOBODY)
         if not subscribers.unsubscribe(tx, person.id, now):
+            grants.void(tx, subscriber=None, subject=_on_page(before))
             return Left(before)
-        _void(tx, before, app, but=(Purpose.SESSION,))
-        was = {
-            "state": before.state,
-            "paused_until": before.paused_until.isoformat() if before.paused_until else "",
-        }
-        token = hand_out(tx, app, Purpose.UNDO, subscriber=before.id, facts=was)
-        post_link(
-            tx,
-            app,
-            "goodbye",
-            Purpose.UNDO,
-            recipient=before.address.mailbox,
-            language=before.language,
-            facts={},
-            subscriber=before.id,
-            grant_facts=was,
-        )
+        may_undo = buckets.take_slot(tx, f"goodbye/{before.id}", GOODBYES_A_DAY, DAY, now)
+        _void(tx, before, app, but=(Purpose.SESSION,) if may_undo else (Purpose.SESSION, Purpose.UNDO))
+        grants.void(tx, subscriber=None, subject=_on_page(before))
+        token = _offer_undo(tx, before, app) if may_undo else ""
     return Left(replace(before, state=SubscriberState.UNSUBSCRIBED, paused_until=None), token)
+
+
+def _offer_undo(tx: Connection, before: Subscriber, app: App) -> str:
+    """Mail the owner a link that takes the leaving back; returns the token of the page's button."""
+    was = {
+        "state": before.state,
+        "paused_until": before.paused_until.isoformat() if before.paused_until else "",
+    }
+    post_link(
+        tx,
+        app,
+        "goodbye",
+        Purpose.UNDO,
+        recipient=before.address.mailbox,
+        language=before.language,
+        facts={},
+        subscriber=before.id,
+        grant_facts=was,
+    )
+    return hand_out(tx, app, Purpose.UNDO, subscriber=before.id, facts=was, about=_on_page(before))
+
+
+def _on_page(person: Subscriber) -> str:
+    return f"page/{person.id}"
 
 
 def undo(token: str, app: App) -> Subscriber:
@@ -87,10 +106,11 @@ def undo(token: str, app: App) -> Subscriber:
     now = app.clock()
     with app.store.begin() as tx:
         grant = find(tx, token, now, Purpose.UNDO)
-        person = subscribers.get(tx, grant.subscriber) if grant.subscriber is not None else None
+        fresh = grants.use(tx, grant.digest, now)
+        person = subscribers.hold(tx, grant.subscriber) if grant.subscriber is not None else None
         if person is None or suppressing.reason(tx, person.address, app):
             raise LinkError(NOBODY, spent=True)
-        if not grants.use(tx, grant.digest, now) or person.state is not SubscriberState.UNSUBSCRIBED:
+        if not fresh or person.state is not SubscriberState.UNSUBSCRIBED:
             if person.state in (SubscriberState.ACTIVE, SubscriberState.PAUSED):
                 return person
             raise LinkError("this link was used already", spent=True)
@@ -106,7 +126,7 @@ def undo(token: str, app: App) -> Subscriber:
 def bounced(person: Subscriber, app: App) -> bool:
     """Letters to this address come back for good: none is sent until its owner asks anew. True when this changed it."""
     with app.store.begin() as tx:
-        now = subscribers.get(tx, person.id)
+        now = subscribers.hold(tx, person.id)
         if now is None or now.state not in (SubscriberState.ACTIVE, SubscriberState.PAUSED):
             return False
         subscribers.change(tx, person.id, app.clock(), state=SubscriberState.BOUNCING, paused_until=None)
@@ -154,7 +174,10 @@ def suppress(address: Address | None, domain: str, app: App, *, note: str) -> in
     return ended
 
 
-def _erase(tx: Connection, person: Subscriber, app: App) -> None:
+def _erase(tx: Connection, known: Subscriber, app: App) -> None:
+    person = subscribers.hold(tx, known.id) or known  # as they are now: they may have moved to another address
+    if person.state is SubscriberState.ERASED:
+        return
     _void(tx, person, app)
     _forget_address(tx, person.address, app)
     deliveries.forget_replies(tx, person.id)

@@ -78,7 +78,13 @@ def post_link(
 
 
 def hand_out(
-    tx: Connection, app: App, purpose: Purpose, *, subscriber: SubscriberId, facts: Mapping[str, Any] | None = None
+    tx: Connection,
+    app: App,
+    purpose: Purpose,
+    *,
+    subscriber: SubscriberId,
+    facts: Mapping[str, Any] | None = None,
+    about: str = "",
 ) -> str:
     """Give a right to whoever looks at the page now; returns the token, which is kept nowhere."""
     token = urlsafe_b64encode(app.chance.getrandbits(8 * GRANT_BYTES).to_bytes(GRANT_BYTES, "big")).decode()
@@ -91,6 +97,7 @@ def hand_out(
             created=now,
             expires=now + LIVES[purpose],
             subscriber=subscriber,
+            about=about,
             facts=dict(facts or {}),
         ),
     )

@@ -64,7 +64,7 @@ def add(
             suppressions.lift(tx, suppressing.address_key(person.address, app), (Suppressed.ERASED,))
         if subscribers.add(tx, person, evidence):
             return None
-        known = subscribers.find(tx, person.address.mailbox)
+        known = subscribers.hold_by(tx, person.address.mailbox)
         if known is None:
             raise AssertionError("an address that is taken belongs to somebody")
         if again and known.state is not SubscriberState.ACTIVE:

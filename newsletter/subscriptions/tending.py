@@ -49,7 +49,9 @@ def _end_audiences(app: App) -> None:
     if gone:
         with app.store.begin() as tx:
             for person in gone:
-                subscribers.change(tx, person.id, app.clock(), audience=PUBLIC, admission=Admission.OPEN)
+                now = subscribers.hold(tx, person.id)
+                if now and (now.audience, now.admission) == (person.audience, person.admission):
+                    subscribers.change(tx, person.id, app.clock(), audience=PUBLIC, admission=Admission.OPEN)
 
 
 def _forget(app: App) -> None:

@@ -1,0 +1,140 @@
+"""Two at once: whoever comes second sees what the first did, on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Barrier
+from time import monotonic
+
+import pytest
+
+from newsletter import subscriptions
+from newsletter.app import App
+from newsletter.errors import LinkError, UsageError
+from newsletter.model import Format, Language, Subscriber, SubscriberState
+from newsletter.parsing import parse_address
+from newsletter.store import subscribers
+from newsletter.subscriptions import Preferences
+from tests.support.databases import Database
+from tests.support.joining import Outbox
+from tests.support.sites import Clock, small_app
+
+ROBIN = "robin@people.example"
+PATIENCE = 30
+
+
+@pytest.fixture
+def app(tmp_path: Path, database: Database) -> Iterator[App]:
+    clock = Clock(datetime(2026, 11, 2, 12, tzinfo=UTC))
+    with small_app(tmp_path / "site", clock, NEWSLETTER_STORE_URL=database.url) as made:
+        yield made
+
+
+@pytest.fixture
+def outbox(app: App) -> Outbox:
+    return Outbox(app)
+
+
+def meanwhile(app: App, act: Callable[[], object], first: Callable[[object], object]) -> Future[object]:
+    """``act`` begins while the transaction of ``first`` is open; it ends after that one."""
+    with ThreadPoolExecutor(1) as pool, app.store.begin() as tx:
+        first(tx)
+        doing = pool.submit(act)
+        # It has begun: on PostgreSQL it waits for the row, on SQLite for its turn.
+        deadline = monotonic() + PATIENCE
+        while tx.dialect.name == "postgresql" and monotonic() < deadline and not doing.done():
+            if tx.exec_driver_sql("SELECT count(*) FROM pg_locks WHERE NOT granted").scalar_one():
+                break
+    return doing
+
+
+@pytest.mark.parametrize(
+    ("name", "act"),
+    [
+        ("pause", lambda person, app: subscriptions.pause(person, 2, app)),
+        ("resume", subscriptions.resume),
+        ("bounce", subscriptions.bounced),
+    ],
+)
+def test_who_leaves_meanwhile_has_left(
+    outbox: Outbox, app: App, name: str, act: Callable[[Subscriber, App], object]
+) -> None:
+    """What was chosen a moment before does not bring them back."""
+    person = outbox.join(ROBIN)
+    done = meanwhile(
+        app, lambda: act(person, app), lambda tx: subscribers.unsubscribe(tx, person.id, app.clock())  # type: ignore[arg-type]
+    )  # fmt: skip
+    if name == "bounce":
+        assert done.result() is False
+    else:
+        assert isinstance(done.exception(), UsageError)
+    assert outbox.person(ROBIN).state is SubscriberState.UNSUBSCRIBED  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda person, app: subscriptions.pause(person, 2, app),
+        lambda person, app: subscriptions.save(person, Preferences(Language("fr"), Format.TEXT), app),
+        lambda person, app: subscriptions.ask_to_move(person, parse_address("r@new.example"), app),
+        subscriptions.leave,
+    ],
+    ids=["pause", "save", "move", "leave"],
+)
+def test_who_is_erased_meanwhile_stays_erased(
+    outbox: Outbox, app: App, act: Callable[[Subscriber, App], object]
+) -> None:
+    """Nothing is written into the row that is left of them."""
+    person = outbox.join(ROBIN)
+    done = meanwhile(app, lambda: act(person, app), lambda tx: subscribers.erase(tx, person.id, app.clock()))  # type: ignore[arg-type]
+    assert isinstance(done.exception(), LinkError)
+    with app.store.read() as tx:
+        left = subscribers.get(tx, person.id)
+    assert left
+    assert (left.state, left.address.mailbox, left.language, left.paused_until) == (
+        SubscriberState.ERASED, "", "", None,
+    )  # fmt: skip
+
+
+def at_once(act: Callable[[], object], times: int = 4) -> list[object]:
+    """So many threads that begin together; results, or what was raised."""
+    barrier = Barrier(times)
+
+    def run(_: int) -> object:
+        barrier.wait(PATIENCE)
+        try:
+            return act()
+        except LinkError as error:
+            return error
+
+    with ThreadPoolExecutor(times) as pool:
+        return list(pool.map(run, range(times)))
+
+
+def test_pressing_twice_at_once_confirms_once_and_tells_both(outbox: Outbox, app: App) -> None:
+    """A double click is no fault."""
+    outbox.ask(ROBIN)
+    token = outbox.token("confirm")
+    answers = at_once(lambda: subscriptions.confirm(token, app).now)
+    assert sorted(map(str, answers)) == ["False", "False", "False", "True"]
+
+
+def test_undoing_twice_at_once_tells_both_the_same(outbox: Outbox, app: App) -> None:
+    """The person, active again."""
+    left = subscriptions.leave(outbox.join(ROBIN), app)
+    answers = at_once(lambda: subscriptions.undo(left.undo, app).state)
+    assert answers == [SubscriberState.ACTIVE] * 4
+
+
+def test_both_mailboxes_may_say_yes_at_the_same_moment(outbox: Outbox, app: App) -> None:
+    """Then it is done; nobody has to press a third time."""
+    for round_ in range(5):
+        person = outbox.join(f"p{round_}@people.example")
+        subscriptions.ask_to_move(person, parse_address(f"p{round_}@new.example"), app)
+        tokens = [outbox.token("move-old", person.address.mailbox), outbox.token("move-new", f"p{round_}@new.example")]
+        at_once(lambda left=tokens: subscriptions.confirm_move(left.pop(), app), times=2)
+        assert outbox.person(f"p{round_}@new.example")
+        app.clock.now += timedelta(days=1)  # type: ignore[attr-defined]
