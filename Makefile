@@ -44,7 +44,7 @@ campaigns: $(TEST_READY)
 	$(MAKE) signatures SEED=$(SEED)
 	$(MAKE) mutations
 	$(MAKE) flood SEED=$(SEED)
-	$(MAKE) years YEARS=8 SEED=$(SEED)
+	$(MAKE) years YEARS=4 SEED=$(SEED)
 	$(MAKE) machine SEED=$(SEED)
 	$(MAKE) coverage
 
