@@ -18,10 +18,11 @@ from newsletter.parsing import parse_address
 from newsletter.store import signups
 from newsletter.store.database import WRITES
 from newsletter.store.tables import metadata
-from newsletter.subscriptions.intake import HELD_FOR, MAX_DECIDED, TURN
+from newsletter.subscriptions import Asked
+from newsletter.subscriptions.intake import HELD_FOR, MAX_DECIDED, PORTALS, TURN
 from tests.support.databases import Database
 from tests.support.joining import Outbox
-from tests.support.sites import Clock, small_app
+from tests.support.sites import READER, Clock, small_app
 
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
 HANDFUL = 5
@@ -35,8 +36,20 @@ def clock() -> Clock:
 
 @pytest.fixture
 def app(tmp_path: Path, clock: Clock) -> Iterator[App]:
-    with small_app(tmp_path / "site", clock, NEWSLETTER_SUBSCRIBERS_PER_DOMAIN_HOUR="5") as made:
+    with small_app(
+        tmp_path / "site", clock, NEWSLETTER_SUBSCRIBERS_PER_DOMAIN_HOUR="5", NEWSLETTER_SUBSCRIBERS_SURGE_HOUR="3"
+    ) as made:
         yield made
+
+
+def ask(app: App, address: str, *, how: str = "form", wish: Wish = Wish.JOIN) -> None:
+    """Through the door, each from a network of its own."""
+    asked = Asked(address=parse_address(address), wish=wish, language=Language("en"), how=how)
+    subscriptions.ask(asked, app, network=f"of {address}")
+
+
+def held(app: App) -> int:
+    return subscriptions.held_signups(app).count
 
 
 def keep(app: App, *addresses: str, **changes: object) -> None:
@@ -130,6 +143,34 @@ def test_who_is_erased_between_the_reading_and_the_deciding_is_not_written_down_
             subscriptions.tend(app)
         assert [one.recipient for one in Outbox(app).waiting()] == ["ann@people.example"]
         assert "vic@" not in dump(app)
+
+
+def test_a_link_to_preferences_is_never_held_and_holds_nobody(app: App) -> None:
+    """It goes to people on the list alone, and so many to each: a surge of strangers must not lock them out."""
+    for number in range(10):
+        ask(app, f"p{number}@people.example", wish=Wish.PREFERENCES)
+    ask(app, "new@people.example")
+    assert held(app) == 0
+    for number in range(10):
+        ask(app, f"q{number}@people.example")
+    before = held(app)
+    ask(app, READER, wish=Wish.PREFERENCES)
+    assert (before, held(app)) == (8, 8)
+    subscriptions.tend(app)
+    assert [one.recipient for one in Outbox(app).waiting("preferences")] == [READER]
+
+
+def test_each_portal_and_the_form_have_a_surge_of_their_own(app: App) -> None:
+    """What one portal may ask for puts neither the public form nor another portal on hold, and the other way round."""
+    for number in range(5):
+        ask(app, f"p{number}@people.example", how=f"{PORTALS}intranet")
+    assert held(app) == 2
+    for how in ("form", f"{PORTALS}shop"):
+        for number in range(3):
+            ask(app, f"{number}@{how.split()[0]}.example", how=how)
+        assert held(app) == 2
+    ask(app, "fourth@people.example")
+    assert held(app) == 3
 
 
 def _once(act: Callable[[], object]) -> Callable[[], None]:

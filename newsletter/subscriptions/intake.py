@@ -46,6 +46,7 @@ MAX_WAITING: Final = 100_000  # rows; more than this is no list's success
 HELD_FOR: Final = timedelta(days=7)
 MAX_DECIDED: Final = 500  # in one pass, so that what it causes leaves before the next
 TURN: Final = 20  # decided in one transaction: while it writes, forms have to wait
+PORTALS: Final = "portal "  # how ``Asked.how`` begins when a portal asked; its name follows
 ALARM_LIFE: Final = timedelta(days=2)
 REACHABLE: Final = frozenset({SubscriberState.ACTIVE, SubscriberState.PAUSED})
 
@@ -80,7 +81,7 @@ def ask(asked: Asked, app: App, *, network: str, per_hour: int | None = None) ->
             raise TooManyError("too many requests came from your network", seconds=round(wait))
         if signups.count(tx) >= MAX_WAITING:
             raise TooManyError("too many requests wait already", seconds=HOUR)
-        held = buckets.take(tx, "ask/all", Limit(rules.surge_hour, HOUR), now) > 0
+        held = _is_surge(tx, asked, Limit(rules.surge_hour, HOUR), now)
         signups.add(
             tx,
             Signup(
@@ -96,6 +97,18 @@ def ask(asked: Asked, app: App, *, network: str, per_hour: int | None = None) ->
                 held=held,
             ),
         )
+
+
+def _is_surge(tx: Connection, asked: Asked, limit: Limit, now: datetime) -> bool:
+    """Whether somebody has to look at it first: only at what may be mailed to strangers, each door for itself.
+
+    A link to one's preferences goes to people on the list alone, so many to each. A portal is let in by an operator:
+    what comes through it must not close the form to everybody else, nor the form close the portals.
+    """
+    if asked.wish is not Wish.JOIN:
+        return False
+    door = asked.how if asked.how.startswith(PORTALS) else "all"
+    return buckets.take(tx, f"ask/{door}", limit, now) > 0
 
 
 def decide_all(app: App) -> int:
