@@ -18,6 +18,7 @@ from newsletter.model import Purpose, SubscriberState, Wish
 from newsletter.parsing import parse_address
 from newsletter.render.notices import GRANT_PATH
 from newsletter.store import subscribers
+from newsletter.store.tables import metadata
 from newsletter.store.tables import notice as outbox
 from newsletter.subscriptions import Asked
 from tests.support.mailserver import Mail, MailServer
@@ -127,6 +128,28 @@ def test_what_has_come_to_its_end_is_forgotten(app: App, mailserver: MailServer,
     post(app)
     state = "sent" if reply.startswith("250") else "failed"
     assert rows(app) == [(state, "", "{}", "")]
+
+
+@pytest.mark.parametrize(
+    ("reply", "kept"),
+    [
+        ("550 5.1.1 <vic@people.example>: user unknown", "550 5.1.1"),
+        ("450 4.2.2 <vic@people.example>: mailbox full", "450 4.2.2"),
+        ("550 vic is nobody here", "550"),
+    ],
+)
+def test_of_a_relay_s_answer_its_codes_alone_are_kept(app: App, mailserver: MailServer, reply: str, kept: str) -> None:
+    """Answers repeat the address: one that stayed would outlive the erasing by a year, and so would a typing error."""
+    vic = parse_address("vic@people.example")
+    ask(app, address=vic)
+    mailserver.reply_next(reply)
+    post(app)
+    with app.store.read() as tx:
+        assert [row.reply for row in tx.execute(select(outbox.c.reply))] == [kept]
+    subscriptions.erase_address(vic, app)
+    with app.store.read() as tx:
+        dump = [str(tuple(row)) for table in metadata.sorted_tables for row in tx.execute(table.select())]
+    assert "vic" not in "\n".join(dump)
 
 
 def test_who_is_subscribed_already_gets_a_link_to_preferences(app: App, mailserver: MailServer) -> None:

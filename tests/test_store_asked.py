@@ -114,6 +114,21 @@ def test_signups_wait_in_order_and_those_held_wait_for_a_person(store):
         assert signups.count(tx) == 0
 
 
+def test_what_was_taken_out_meanwhile_is_not_still_there(store):
+    """The line is read in one transaction and decided in another; those held are not in it."""
+    with store.begin() as tx:
+        for number in range(4):
+            signups.add(tx, signup(number, held=number == 2))
+    with store.read() as tx:
+        line = signups.in_line(tx)
+        assert [domain for _, domain in line] == ["people.example"] * 3
+        assert signups.in_line(tx, after=line[0][0], limit=1) == line[1:2]
+    with store.begin() as tx:
+        signups.forget_mailbox(tx, "p0@people.example")
+        there = signups.still_there(tx, [number for number, _ in line])
+        assert [one.address.mailbox for _, one in there] == ["p1@people.example", "p3@people.example"]
+
+
 # --- suppressions ---------------------------------------------------------------------------------------------
 
 
@@ -142,6 +157,18 @@ def test_a_bucket_gives_what_it_holds_and_then_says_how_long_to_wait(store):
         assert buckets.take(tx, "other", limit, NOW) == 0.0
         assert buckets.take(tx, "k", limit, NOW + timedelta(minutes=30)) == 0.0
         assert buckets.take(tx, "k", limit, NOW + timedelta(minutes=30)) == pytest.approx(1_800)
+
+
+def test_whether_a_bucket_is_empty_can_be_seen_without_taking(store):
+    """Empty until one token has flowed in; one that nobody took from is full."""
+    limit = Limit(2, 3_600)
+    with store.begin() as tx:
+        for key in ("a", "a", "b"):
+            buckets.take(tx, key, limit, NOW)
+    with store.read() as tx:
+        assert buckets.empty(tx, ["a", "b", "c"], limit, NOW + timedelta(minutes=29)) == {"a"}
+        assert buckets.empty(tx, ["a", "b", "c"], limit, NOW + timedelta(minutes=30)) == set()
+        assert buckets.empty(tx, [], limit, NOW) == set()
 
 
 def test_a_clock_that_was_set_back_gives_nothing_and_takes_nothing(store):

@@ -107,13 +107,14 @@ def test_people_and_notices_of_an_older_version_are_kept(empty_database):
             tx.exec_driver_sql(
                 "INSERT INTO notice (key, recipient, subject, text, created, expires, state, attempts, next_attempt,"
                 " changed, reply) VALUES ('k', 'x@b.org', 'It''s \"held\"', 'Two\nlines', "
-                f"'{now}', '2027-01-01 00:00:00', 'pending', 0, '{now}', '{now}', '')"
+                f"'{now}', '2027-01-01 00:00:00', 'pending', 0, '{now}', '{now}', '450 4.2.2 <x@b.org>: full')"
             )
         store.upgrade()
         with store.begin() as tx:
             kept = subscribers.get(tx, SubscriberId(7))
             assert (kept.address.mailbox, kept.admission, kept.paused_until) == ("A@b.org", Admission.OPEN, None)
             assert [one.note for one in subscribers.consents(tx, kept.id)] == ["asked"]
+            assert tx.exec_driver_sql("SELECT reply FROM notice").all() == [("",)]
             (waiting,) = notices.due(tx, NOW)
             assert (waiting.kind, waiting.facts) == ("plain", {"subject": 'It\'s "held"', "text": "Two\nlines"})
             assert subscribers.set_state(tx, kept.id, SubscriberState.ENDED, NOW)

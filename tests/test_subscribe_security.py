@@ -15,6 +15,7 @@ from newsletter.model import SubscriberState
 from newsletter.store import buckets
 from newsletter.store.buckets import Limit
 from newsletter.subscriptions.limits import LEAVE, POSTS
+from newsletter.web.forms import TRAP
 from newsletter.web.limits import NOWHERE, network
 from newsletter.web.security import HEADERS, MAX_BODY_BYTES, PAGE_POLICY
 from tests.support.reception import FORM, House, receiving
@@ -250,20 +251,25 @@ def test_a_proxy_s_word_about_the_host_changes_nothing(house: House) -> None:
 
 
 def test_every_button_has_a_limit_for_each_network(house: House) -> None:
-    """Whatever posts somewhere is counted, in a bucket that survives a restart; and told when to come back."""
+    """Whatever posts somewhere is counted, faulty and trapped forms too, in a bucket that survives a restart.
+
+    Who is over a limit is told when to come back.
+    """
     address, cookie = reader(house)
     here, now = network_hash(house.app.keys, "127.0.0.1"), house.clock.now.timestamp()
     with house.app.store.begin() as tx:
-        for key in ("ask", "post/leave", "post/link", "post/choose"):
+        for key in ("ask", *(f"post/{kind}" for kind in POSTS)):
             buckets.take(tx, f"{key}/{here}", Limit(1, 1), house.clock.now)
         tx.exec_driver_sql("UPDATE bucket SET tokens = 0, at = ?", (now,))
     stamp = form_stamp(house.app.keys, int(now) - 10)
     fields = f"address=x%40people.example&stamp={stamp}&months=1&token={VALUES['token']}".encode()
     own = {f"/u/{VALUES['token']}": leaving(house, address)}
+    trapped = fields + f"&{TRAP}=x".encode()
     for path in posts(house):
-        answer = ask(house.at + own.get(path, path), method="POST", body=fields, headers=FORM | cookie)
-        assert answer.status == 429, path
-        assert int(answer.headers["Retry-After"]) > 0
+        for sent in (fields, trapped, b"address=x&format=pdf", b"x", "é".encode()):
+            answer = ask(house.at + own.get(path, path), method="POST", body=sent, headers=FORM | cookie)
+            assert answer.status == 429, (path, sent)
+            assert int(answer.headers["Retry-After"]) > 0
     person = house.subscriber(address)
     assert person is not None
     assert person.state is SubscriberState.ACTIVE

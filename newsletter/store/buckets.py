@@ -16,6 +16,7 @@ from newsletter.store.tables import POSTGRESQL
 from newsletter.store.tables import bucket as table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -43,6 +44,13 @@ def take(tx: Connection, key: str, limit: Limit, now: datetime) -> float:
     tokens, since = tx.execute(select(table.c.tokens, table.c.at).where(table.c.key == key)).one()
     wait: float = (1 - tokens) / rate - max(0.0, at - since)
     return max(1.0, wait)
+
+
+def empty(tx: Connection, keys: Iterable[str], limit: Limit, now: datetime) -> set[str]:
+    """Which of these have no token now; nothing is taken."""
+    at, rate = now.timestamp(), limit.size / limit.seconds
+    rows = tx.execute(select(table.c.key, table.c.tokens, table.c.at).where(table.c.key.in_(list(keys))))
+    return {row.key for row in rows if row.tokens + max(at - row.at, 0.0) * rate < 1}
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import delete, func, select, update
@@ -23,6 +24,9 @@ FAILED: Final = "failed"
 EXPIRED: Final = "expired"
 # What nobody needs any more once a notice has come to its end: the key is kept, so that it is not posted again.
 FORGOTTEN: Final = {"recipient": "", "facts": "{}", "nonce": ""}
+
+# What is kept of a relay's answer: the words behind it often repeat the address, and outlive its owner's erasing.
+CODES: Final = re.compile(r"[2-5]\d\d(?:[ -][245]\.\d{1,3}\.\d{1,3}(?!\S))?", re.ASCII)
 
 
 def post(tx: Connection, notice: Notice) -> bool:
@@ -75,10 +79,14 @@ def sent(tx: Connection, key: str, now: datetime) -> None:
 
 
 def failed(tx: Connection, key: str, reply: str, next_attempt: datetime | None, now: datetime) -> None:
-    """It did not leave: it is due again at ``next_attempt``, or never again when that is None."""
+    """It did not leave: it is due again at ``next_attempt``, or never again when that is None.
+
+    Of the reply only its codes are kept.
+    """
+    codes = CODES.match(reply)
     values: dict[str, Any] = {"state": FAILED, **FORGOTTEN} if next_attempt is None else {"next_attempt": next_attempt}
     waiting = update(table).where(table.c.key == key, table.c.state == PENDING)
-    tx.execute(waiting.values(**values, attempts=table.c.attempts + 1, reply=reply, changed=now))
+    tx.execute(waiting.values(**values, attempts=table.c.attempts + 1, reply=codes[0] if codes else "", changed=now))
 
 
 def expire(tx: Connection, now: datetime) -> int:

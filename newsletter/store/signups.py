@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
 BATCH: Final = 100
+IN_LINE: Final = 1_000
 
 
 def add(tx: Connection, signup: Signup) -> None:
@@ -39,9 +40,25 @@ def add(tx: Connection, signup: Signup) -> None:
     )
 
 
-def waiting(tx: Connection, *, after: int = 0, limit: int = BATCH) -> list[tuple[int, Signup]]:
-    """At most ``limit`` that are not held, with their numbers, oldest first, those behind ``after``."""
-    wanted = select(table).where(table.c.held.is_(False), table.c.id > after).order_by(table.c.id).limit(limit)
+def in_line(tx: Connection, *, after: int = 0, limit: int = IN_LINE) -> list[tuple[int, str]]:
+    """Number and domain of at most ``limit`` that are not held, oldest first, those behind ``after``.
+
+    No more than that is read, since most of a long line may have to wait on.
+    """
+    wanted = select(table.c.id, table.c.mailbox).where(table.c.held.is_(False), table.c.id > after)
+    rows = tx.execute(wanted.order_by(table.c.id).limit(limit))
+    return [(row.id, row.mailbox.rpartition("@")[2]) for row in rows]
+
+
+def waiting(tx: Connection, *, limit: int = BATCH) -> list[tuple[int, Signup]]:
+    """At most ``limit`` that are not held, with their numbers, oldest first."""
+    wanted = select(table).where(table.c.held.is_(False)).order_by(table.c.id).limit(limit)
+    return [(row.id, _as_signup(row)) for row in tx.execute(wanted)]
+
+
+def still_there(tx: Connection, numbers: Iterable[int]) -> list[tuple[int, Signup]]:
+    """What is left of these; nobody else takes it out, or erases it, before this transaction has ended."""
+    wanted = select(table).where(table.c.id.in_(list(numbers))).order_by(table.c.id).with_for_update()
     return [(row.id, _as_signup(row)) for row in tx.execute(wanted)]
 
 

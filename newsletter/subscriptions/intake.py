@@ -7,8 +7,9 @@ link to one's preferences, or nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -23,6 +24,7 @@ from newsletter.subscriptions import suppressing
 from newsletter.subscriptions.links import post_link
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -42,6 +44,9 @@ MAIL_LIMITS: Final = {
 }
 MAX_WAITING: Final = 100_000  # rows; more than this is no list's success
 HELD_FOR: Final = timedelta(days=7)
+MAX_DECIDED: Final = 500  # in one pass, so that what it causes leaves before the next
+TURN: Final = 20  # decided in one transaction: while it writes, forms have to wait
+PORTALS: Final = "portal "  # how ``Asked.how`` begins when a portal asked; its name follows
 ALARM_LIFE: Final = timedelta(days=2)
 REACHABLE: Final = frozenset({SubscriberState.ACTIVE, SubscriberState.PAUSED})
 
@@ -76,7 +81,7 @@ def ask(asked: Asked, app: App, *, network: str, per_hour: int | None = None) ->
             raise TooManyError("too many requests came from your network", seconds=round(wait))
         if signups.count(tx) >= MAX_WAITING:
             raise TooManyError("too many requests wait already", seconds=HOUR)
-        held = buckets.take(tx, "ask/all", Limit(rules.surge_hour, HOUR), now) > 0
+        held = _is_surge(tx, asked, Limit(rules.surge_hour, HOUR), now)
         signups.add(
             tx,
             Signup(
@@ -94,20 +99,21 @@ def ask(asked: Asked, app: App, *, network: str, per_hour: int | None = None) ->
         )
 
 
+def _is_surge(tx: Connection, asked: Asked, limit: Limit, now: datetime) -> bool:
+    """Whether somebody has to look at it first: only at what may be mailed to strangers, each door for itself.
+
+    A link to one's preferences goes to people on the list alone, so many to each. A portal is let in by an operator:
+    what comes through it must not close the form to everybody else, nor the form close the portals.
+    """
+    if asked.wish is not Wish.JOIN:
+        return False
+    door = asked.how if asked.how.startswith(PORTALS) else "all"
+    return buckets.take(tx, f"ask/{door}", limit, now) > 0
+
+
 def decide_all(app: App) -> int:
     """Decide what waits, oldest first; what its domain's limit keeps back waits on. Returns how many were decided."""
-    done = after = 0
-    full: set[str] = set()
-    while True:
-        with app.store.read() as tx:
-            batch = signups.waiting(tx, after=after)
-        if not batch:
-            return done
-        with app.store.begin() as tx:
-            decided = [number for number, signup in batch if _decide(tx, signup, full, app)]
-            signups.done(tx, decided)
-        done += len(decided)
-        after = batch[-1][0]
+    return _Pass(app).run()
 
 
 def alarm(app: App) -> None:
@@ -134,27 +140,89 @@ def alarm(app: App) -> None:
             log.warning("sign-ups are held", count=count)
 
 
-def _decide(tx: Connection, signup: Signup, full: set[str], app: App) -> bool:
-    """One sign-up; False when it has to wait on."""
-    now = app.clock()
-    if now - signup.asked > HELD_FOR or signup.address.domain in app.settings.subscribers.refused_domains:
+@dataclass(slots=True)
+class _Pass:
+    """One walk along the line. What cannot be decided costs a look, and no transaction in which others wait for us."""
+
+    app: App
+    full: set[str] = field(default_factory=set)  # domains that had their share: theirs are passed by
+    aged: int = 0
+
+    def run(self) -> int:
+        line, decided = self._line(), 0
+        while decided < MAX_DECIDED and (turn := list(islice(line, TURN))):
+            decided += self._take_turn(turn)
+        tell_aged(self.aged)
+        return decided
+
+    def _line(self) -> Iterator[int]:
+        """The numbers of what may be decided; each is looked at when it is asked for, so that ``full`` counts."""
+        after = 0
+        seen: set[str] = set()
+        while True:
+            with self.app.store.read() as tx:
+                batch = signups.in_line(tx, after=after)
+                fresh = {domain for _, domain in batch} - seen
+                self._find_full(tx, fresh)
+            if not batch:
+                return
+            seen |= fresh
+            after = batch[-1][0]
+            yield from (number for number, domain in batch if domain not in self.full)
+
+    def _find_full(self, tx: Connection, domains: Collection[str]) -> None:
+        empty = buckets.empty(tx, map(_domain_key, domains), _domain_limit(self.app), self.app.clock())
+        self.full |= {domain for domain in domains if _domain_key(domain) in empty}
+
+    def _take_turn(self, numbers: Collection[int]) -> int:
+        """Decide what is still there: somebody may have been erased since the line was read."""
+        with self.app.store.begin() as tx:
+            there = signups.still_there(tx, numbers)
+            decided = [number for number, signup in there if self._decide(tx, signup)]
+            signups.done(tx, decided)
+        return len(decided)
+
+    def _decide(self, tx: Connection, signup: Signup) -> bool:
+        """One sign-up; False when it has to wait on."""
+        app, now, domain = self.app, self.app.clock(), signup.address.domain
+        if domain in self.full:
+            return False
+        if now - signup.asked > HELD_FOR:
+            self.aged += 1
+            return True
+        person = subscribers.find(tx, signup.address.mailbox)
+        if _is_silent(tx, signup, person, app):
+            return True
+        if buckets.take(tx, _domain_key(domain), _domain_limit(app), now):
+            self.full.add(domain)
+            return False
+        hashed = address_hash(app.keys, signup.address.mailbox)
+        if may_write(tx, signup.wish, hashed, now):
+            _write(tx, signup, person, hashed, app)
         return True
-    reason = suppressing.reason(tx, signup.address, app)
-    if reason not in (None, Suppressed.ERASED):
+
+
+def tell_aged(count: int) -> None:
+    """Somebody asked, and nobody will answer: the log has to say so."""
+    if count:
+        log.warning("sign-ups dropped for their age", count=count)
+
+
+def _domain_key(domain: str) -> str:
+    return f"domain/{domain}"
+
+
+def _domain_limit(app: App) -> Limit:
+    return Limit(app.settings.subscribers.per_domain_hour, HOUR)
+
+
+def _is_silent(tx: Connection, signup: Signup, person: Subscriber | None, app: App) -> bool:
+    """Whether nothing is sent, so that no limit is touched."""
+    if signup.address.domain in app.settings.subscribers.refused_domains:
         return True
-    person = subscribers.find(tx, signup.address.mailbox)
-    if signup.wish is Wish.PREFERENCES and person is None:
+    if suppressing.reason(tx, signup.address, app) not in (None, Suppressed.ERASED):
         return True
-    if signup.address.domain in full:
-        return False
-    hashed = address_hash(app.keys, signup.address.mailbox)
-    domain = f"domain/{signup.address.domain}"
-    if buckets.take(tx, domain, Limit(app.settings.subscribers.per_domain_hour, HOUR), now):
-        full.add(signup.address.domain)
-        return False
-    if may_write(tx, signup.wish, hashed, now):
-        _write(tx, signup, person, hashed, app)
-    return True
+    return signup.wish is Wish.PREFERENCES and person is None
 
 
 def _write(tx: Connection, signup: Signup, person: Subscriber | None, hashed: str, app: App) -> None:

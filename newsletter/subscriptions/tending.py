@@ -59,7 +59,8 @@ def _forget(app: App) -> None:
     with app.store.begin() as tx:
         subscribers.resume(tx, now)
         grants.forget(tx, now - KEPT_AFTER)
-        signups.forget(tx, now - intake.HELD_FOR)
+        aged = signups.forget(tx, now - intake.HELD_FOR)
         buckets.forget(tx, now)
         notices.forget(tx, now - NOTICES_KEPT)
         meta.put(tx, TIDIED, now.isoformat(), now)
+    intake.tell_aged(aged)

@@ -23,7 +23,7 @@ from newsletter.errors import LinkError
 from newsletter.model import PUBLIC, Format, Scope, Wish
 from newsletter.subscriptions import portals
 from newsletter.subscriptions.choosing import Preferences
-from newsletter.subscriptions.intake import Asked
+from newsletter.subscriptions.intake import PORTALS, Asked
 from newsletter.subscriptions.joining import admission_to
 from newsletter.web import bodies
 from newsletter.web.consent import FORM, consent_words
@@ -111,7 +111,7 @@ def sign_up(call: Call) -> bodies.Accepted:
         language=body.language,
         format=body.format,
         audience=body.audience,
-        how=f"portal {call.portal.name}",
+        how=PORTALS + call.portal.name,
         words=body.consent.words,
         form=body.consent.form,
     )
@@ -125,7 +125,7 @@ def send_preferences(call: Call) -> bodies.Accepted:
         address=call.body.address,
         wish=Wish.PREFERENCES,
         language=call.app.publication.first_language,
-        how=f"portal {call.portal.name}",
+        how=PORTALS + call.portal.name,
     )
     portals.ask_for(call.portal, asked, call.app)
     return bodies.Accepted(accepted=True)

@@ -30,6 +30,7 @@ MAX_TYPED: Final = 320  # characters that a page repeats; no address is longer
 STAMP_SECONDS: Final = 86_400
 
 ADDRESS: Final = "address"
+AUDIENCE: Final = "audience-public"  # the first of the choices: where a problem with them leads
 SEND: Final = "send"  # the button: where a problem leads that no field has
 STAMP: Final = "stamp"
 TRAP: Final = "website"  # people do not see it; programs that fill in every field do
@@ -41,6 +42,7 @@ NOT_YET: Final = marked(
     "here. Enter another address"
 )
 NOT_ASCII: Final = marked("Enter what follows the @ in its ASCII form, which begins with xn--")
+NOT_OPEN: Final = marked("This edition is not for addresses like yours. Choose another one, or enter another address")
 TOO_FAST: Final = marked("That was faster than we expected of a person. Press the button once more")
 TOO_OLD: Final = marked("This page was open for a long time. Press the button once more")
 

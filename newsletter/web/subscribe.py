@@ -14,6 +14,8 @@ from newsletter import subscriptions
 from newsletter.model import PUBLIC, Format, Language, Purpose, Wish
 from newsletter.subscriptions import Asked
 from newsletter.subscriptions.intake import HOUR
+from newsletter.subscriptions.joining import admission_to
+from newsletter.subscriptions.limits import SEND
 from newsletter.subscriptions.links import LIVES
 from newsletter.web import forms
 from newsletter.web.consent import FORM, consent_words
@@ -57,6 +59,7 @@ def _show(_request: Request, reception: Reception, language: Language) -> Respon
 
 
 def _join(request: Request, reception: Reception, language: Language) -> Response:
+    reception.admit(SEND, request)
     if not reception.app.settings.subscribers.open:
         return reception.page("subscribe-closed", language, tail=SUBSCRIBE, status=403)
     sent = forms.fields(request)
@@ -78,6 +81,7 @@ def _join(request: Request, reception: Reception, language: Language) -> Respons
 
 
 def _ask_for_link(request: Request, reception: Reception, language: Language) -> Response:
+    reception.admit(SEND, request)
     sent = forms.fields(request)
     if problems := _keep(request, reception, sent, wish=Wish.PREFERENCES, language=language):
         return link_form(reception, language, sent, problems)
@@ -91,6 +95,8 @@ def _keep(request: Request, reception: Reception, sent: dict[str, str], **wanted
     address = forms.read_address(forms.typed_address(sent))
     if isinstance(address, forms.Problem):
         return (address,)
+    if admission_to(wanted.get("audience", PUBLIC), address, reception.app) is None:
+        return (forms.Problem(forms.AUDIENCE, forms.NOT_OPEN),)  # it tells of the settings alone, and of nobody
     if problem := forms.stamp_problem(sent.get(forms.STAMP, ""), reception.app):
         return (problem,)
     subscriptions.ask(Asked(address=address, **wanted), reception.app, network=network(request))

@@ -120,7 +120,8 @@ def _limits() -> None:
 
 
 def _notices() -> None:
-    """What was rendered before waits as it is: kind ``plain`` prints its facts."""
+    """What was rendered before waits as it is: kind ``plain`` prints its facts. Answers of relays named addresses."""
+    op.execute("UPDATE notice SET reply = ''")
     op.add_column("notice", sa.Column("kind", sa.Text(), nullable=False, server_default="plain"))
     for name in ("language", "facts", "nonce"):
         op.add_column("notice", sa.Column(name, sa.Text(), nullable=False, server_default=""))
