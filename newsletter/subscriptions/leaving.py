@@ -186,9 +186,9 @@ def _erase(tx: Connection, known: Subscriber, app: App) -> None:
 
 def _forget_address(tx: Connection, address: Address, app: App) -> None:
     key = suppressing.address_key(address, app)
+    signups.forget_mailbox(tx, address.mailbox)  # first: a sign-up that is being decided now makes a grant
     grants.void(tx, subscriber=None, subject=key)
     grants.void_moves_to(tx, address.mailbox)
-    signups.forget_mailbox(tx, address.mailbox)
     notices.drop(tx, address.mailbox)
     suppressions.add(tx, Suppression(key=key, reason=Suppressed.ERASED, since=app.clock()))
 
