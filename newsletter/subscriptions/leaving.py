@@ -56,7 +56,8 @@ def leave(person: Subscriber, app: App) -> Left:
         before = subscribers.get(tx, person.id)
         if before is None or before.state is SubscriberState.ERASED:
             raise LinkError(NOBODY)
-        if not subscribers.unsubscribe(tx, person.id, now):
+        if not subscribers.unsubscribe(tx, person.id, now):  # again: whatever waits for their yes is answered too
+            grants.void(tx, subscriber=None, subject=suppressing.address_key(before.address, app))
             return Left(before)
         _void(tx, before, app, but=(Purpose.SESSION,))
         was = {
