@@ -54,6 +54,7 @@ class Wills(RuleBasedStateMachine):
         self.moments, self.networks = count(1), count(1)
         self.will: dict[str, bool | None] = dict.fromkeys(ADDRESSES)  # None: nobody heard from them
         self.refused_at: dict[str, int] = dict.fromkeys(ADDRESSES, 0)  # when they left or were erased last
+        self.gone_since: dict[str, int] = dict.fromkeys(ADDRESSES, 0)  # the same, but for leaving again while away
         self.silenced: set[str] = set()  # addresses and domains that an operator suppressed
         self.erased: set[str] = set()  # addresses that must stand nowhere
         self.links: dict[str, list[Link]] = {name: [] for name in ("confirm", "undo", "move", "preferences")}
@@ -95,7 +96,7 @@ class Wills(RuleBasedStateMachine):
         subscriptions.suppress(None if domain else address, domain, self.app, note="")
         self.silenced.add(domain or typed.lower())
         for one in theirs:
-            self.says_no(one)
+            self.will[one] = False  # no word of their own: a confirmation that they asked for before may still be used
 
     @rule(which=any_of)
     def unsuppress(self, which):
@@ -150,7 +151,7 @@ class Wills(RuleBasedStateMachine):
         with refusals():
             subscriptions.undo(link.token, self.app)
             if was_away:
-                assert self.refused_at[link.owner] <= link.moment, "an old link took back a later no"
+                assert self.gone_since[link.owner] <= link.moment, "an old link took back a later no"
                 self.will[link.owner] = link.before
 
     @rule(address=people)
@@ -260,6 +261,7 @@ class Wills(RuleBasedStateMachine):
         self.says_no(address)
         self.read_mail(before=before)
         if left.undo:
+            self.gone_since[address] = self.refused_at[address]
             self.links["undo"].append(Link(left.undo, address, next(self.moments), before))
 
     def clicked(self, link: Link, address: str) -> None:
@@ -277,6 +279,7 @@ class Wills(RuleBasedStateMachine):
 
     def forget(self, address: str) -> None:
         self.says_no(address)
+        self.gone_since[address.lower()] = self.refused_at[address.lower()]
         self.erased.add(address.lower())
 
 
