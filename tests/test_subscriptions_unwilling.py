@@ -9,7 +9,7 @@ import pytest
 
 from newsletter import subscriptions
 from newsletter.errors import LinkError, RefusedError, UsageError
-from newsletter.model import SubscriberState
+from newsletter.model import Language, SubscriberState, Wish
 from newsletter.subscriptions.bulk import Deed
 from tests.support.databases import Database
 from tests.support.roster import Roster, mailbox, opened_roster
@@ -138,3 +138,23 @@ def test_who_is_away_does_not_move(roster: Roster, gone) -> None:
         except LinkError:
             continue
     assert roster.import_(f"address\n{ROBIN}\n").counts[Deed.REFUSE] == 1
+
+
+# --- saying no twice --------------------------------------------------------------------------------------------
+
+
+def test_leaving_again_takes_back_a_confirmation_that_waits(roster: Roster) -> None:
+    """Somebody signed them up; they press the button in an old letter. The undo of their first goodbye still works."""
+    roster.add(ROBIN)
+    undo = subscriptions.leave(roster.find(ROBIN), roster.app).undo
+    roster.mails()
+    asked = subscriptions.Asked(address=mailbox(ROBIN), wish=Wish.JOIN, language=Language("en"))
+    subscriptions.ask(asked, roster.app, network="192.0.2.1")
+    subscriptions.tend(roster.app)
+    ((kind, _, token),) = roster.mails()
+    assert kind == "confirm"
+    assert not subscriptions.leave(roster.find(ROBIN), roster.app).undo
+    with pytest.raises(LinkError):
+        subscriptions.confirm(token, roster.app)
+    assert roster.states() == {ROBIN: "unsubscribed"}
+    assert subscriptions.undo(undo, roster.app).state is SubscriberState.ACTIVE

@@ -63,8 +63,9 @@ def leave(person: Subscriber, app: App) -> Left:
         before = subscribers.hold(tx, person.id)
         if before is None or before.state is SubscriberState.ERASED:
             raise LinkError(NOBODY)
-        if not subscribers.unsubscribe(tx, person.id, now):
+        if not subscribers.unsubscribe(tx, person.id, now):  # again: whatever waits for their yes is answered too
             grants.void(tx, subscriber=None, subject=_on_page(before))
+            grants.void(tx, subscriber=None, subject=suppressing.address_key(before.address, app))
             return Left(before)
         may_undo = buckets.take_slot(tx, f"goodbye/{before.id}", GOODBYES_A_DAY, DAY, now)
         _void(tx, before, app, but=(Purpose.SESSION,) if may_undo else (Purpose.SESSION, Purpose.UNDO))
