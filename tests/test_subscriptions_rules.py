@@ -10,7 +10,7 @@ import pytest
 
 from newsletter import subscriptions
 from newsletter.app import App
-from newsletter.errors import LinkError, TooManyError, UsageError
+from newsletter.errors import LinkError, RefusedError, TooManyError, UsageError
 from newsletter.keys import unsubscribe_token
 from newsletter.model import Admission, Format, Language, SubscriberState, Wish
 from newsletter.parsing import parse_address
@@ -326,6 +326,20 @@ def test_nobody_is_invited_to_what_does_not_exist(app: App) -> None:
     """A clear message for the operator."""
     with pytest.raises(UsageError, match="staff"):
         subscriptions.invite(parse_address(ROBIN), "board", Language("en"), app)
+
+
+@pytest.mark.parametrize("way", [subscriptions.leave, subscriptions.bounced])
+def test_who_is_away_is_invited_only_when_they_asked(outbox: Outbox, app: App, clock: Clock, way) -> None:
+    """And nobody twice on one day, however often an operator tries."""
+    way(outbox.join(ROBIN), app)
+    clock.now += timedelta(days=2)
+    with pytest.raises(RefusedError, match="--again"):
+        subscriptions.invite(parse_address(ROBIN), "staff", Language("en"), app)
+    assert not outbox.waiting("invitation")
+    subscriptions.invite(parse_address(ROBIN), "staff", Language("en"), app, again=True)
+    with pytest.raises(RefusedError, match="written to already"):
+        subscriptions.invite(parse_address(ROBIN), "staff", Language("en"), app, again=True)
+    assert len(outbox.waiting("invitation")) == 1
 
 
 # --- leaving --------------------------------------------------------------------------------------------------
