@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -340,6 +341,17 @@ def test_who_is_away_is_invited_only_when_they_asked(outbox: Outbox, app: App, c
     with pytest.raises(RefusedError, match="written to already"):
         subscriptions.invite(parse_address(ROBIN), "staff", Language("en"), app, again=True)
     assert len(outbox.waiting("invitation")) == 1
+
+
+def test_an_invitation_changes_the_audience_alone(outbox: Outbox, app: App, clock: Clock) -> None:
+    """Who is on the list keeps language, format and pause."""
+    person = subscriptions.save(outbox.join(ROBIN), Preferences(Language("en"), Format.TEXT, "public"), app)
+    paused = subscriptions.pause(person, 2, app)
+    clock.now += timedelta(days=2)
+    subscriptions.invite(parse_address(ROBIN), "staff", Language("fr"), app)
+    joined = subscriptions.confirm(outbox.token("invitation"), app).subscriber
+    assert joined == outbox.person(ROBIN)
+    assert joined == replace(paused, audience="staff", admission=Admission.INVITATION)
 
 
 # --- leaving --------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -25,7 +25,7 @@ from newsletter.model import (
 from newsletter.render.notices import facts_of
 from newsletter.store import grants, mailings, notices, subscribers, suppressions
 from newsletter.subscriptions import suppressing
-from newsletter.subscriptions.intake import may_write
+from newsletter.subscriptions.intake import REACHABLE, may_write
 from newsletter.subscriptions.links import LIVES, find, post_link
 
 if TYPE_CHECKING:
@@ -175,6 +175,9 @@ def _enter(tx: Connection, grant: Grant, address: Address, known: Subscriber | N
         subscribers.add(tx, person, evidence)
         return person
     subscribers.record_consent(tx, known.id, evidence)
+    if facts.get("invited") and known.state in REACHABLE:  # an operator's invitation chose no language, nor a pause
+        subscribers.change(tx, known.id, now, audience=audience, admission=admission)
+        return replace(known, audience=audience, admission=admission)
     subscribers.change(
         tx,
         known.id,
