@@ -124,6 +124,7 @@ class Duties:
             app.posting,
             publication=app.publication,
             write=app.write_notice,
+            silent=lambda notice: subscriptions.is_silent(notice, app),
             clock=app.clock,
             stop=self.stop.is_set,
         )

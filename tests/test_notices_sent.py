@@ -14,10 +14,11 @@ from sqlalchemy import select
 from newsletter import subscriptions
 from newsletter.app import App
 from newsletter.duties import Duties
-from newsletter.model import Purpose, SubscriberState, Wish
+from newsletter.errors import RefusedError
+from newsletter.model import Notice, Purpose, SubscriberState, Wish
 from newsletter.parsing import parse_address
 from newsletter.render.notices import GRANT_PATH
-from newsletter.store import subscribers
+from newsletter.store import notices, subscribers
 from newsletter.store.tables import metadata
 from newsletter.store.tables import notice as outbox
 from newsletter.subscriptions import Asked
@@ -173,6 +174,49 @@ def test_who_left_is_told_by_mail_and_can_take_it_back(app: App, mailserver: Mai
     token = token_of(mail, app)
     assert subscriptions.look(token, app).purpose is Purpose.UNDO
     assert subscriptions.undo(token, app).state is SubscriberState.ACTIVE
+
+
+@pytest.mark.parametrize("domain", ["", "people.example"])
+def test_suppressing_drops_what_waits(app: App, mailserver: MailServer, domain: str) -> None:
+    """An address or a whole domain; a neighbour whose domain only ends alike gets their mail."""
+    neighbour = parse_address("ann@other-people.example")
+    ask(app)
+    ask(app, address=neighbour)
+    subscriptions.tend(app)
+    subscriptions.suppress(None if domain else ASKER, domain, app, note="")
+    assert [recipient for _, recipient, *_ in rows(app)] == [neighbour.mailbox]
+    post(app)
+    assert mailserver.mails_to(ASKER.mailbox) == ()
+    assert len(mailserver.mails_to(neighbour.mailbox)) == 1
+
+
+@pytest.mark.parametrize("domain", ["", "people.example"])
+def test_nothing_leaves_for_who_is_suppressed(app: App, mailserver: MailServer, domain: str) -> None:
+    """Whatever put it into the outbox meanwhile; it is not tried again."""
+    subscriptions.suppress(None if domain else ASKER, domain, app, note="")
+    until = START + timedelta(days=1)
+    with app.store.begin() as tx:
+        plain = {"subject": "x", "text": "x"}
+        late = Notice(
+            key="late", recipient=ASKER.mailbox, kind="plain", language=EN, created=START, expires=until, facts=plain
+        )
+        notices.post(tx, late)
+    post(app)
+    assert mailserver.mails_to(ASKER.mailbox) == ()
+    assert rows(app) == [("failed", "", "{}", "")]
+
+
+def test_what_is_held_goes_to_an_address_that_an_operator_suppressed(app: App, mailserver: MailServer) -> None:
+    """It is theirs to know; a domain's wish is kept."""
+    reader = parse_address(READER)
+    subscriptions.suppress(reader, "", app, note="by phone")
+    subscriptions.disclose(reader, app)
+    post(app)
+    (mail,) = mailserver.mails_to(READER)
+    assert subscriptions.export(token_of(mail, app), app)["address"] == READER
+    subscriptions.suppress(None, reader.domain, app, note="")
+    with pytest.raises(RefusedError, match="suppressed"):
+        subscriptions.disclose(reader, app)
 
 
 def test_operators_hear_once_how_many_are_held(app: App, mailserver: MailServer) -> None:

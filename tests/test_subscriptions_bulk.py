@@ -275,23 +275,34 @@ def test_a_directory_revives_nobody_who_is_unwilling(roster: Roster) -> None:
     assert roster.states() == before
 
 
-def test_who_belongs_elsewhere_moves_but_for_the_invited(roster: Roster) -> None:
-    """An invitation was somebody's own choice; who came by the form of the public edition keeps language and format."""
+def test_who_came_by_themselves_is_not_the_directorys(roster: Roster) -> None:
+    """Named or not any more, they keep how they were let in, their audience and their choices."""
     roster.add(ROBIN, ANN, language="fr")
     with roster.app.store.begin() as tx:
         invited = {"audience": "board", "admission": Admission.INVITATION}
         subscribers.change(tx, roster.find(ANN).id, roster.clock(), **invited)
     roster.import_("address,audience\nme@staff.example,staff\n")
-    roster.sync(f"{ROBIN},en", f"{ANN},en", "me@staff.example,fr", header="address,language")
+    before = roster.dump()
+    roster.sync(f"{ROBIN},en,text", f"{ANN},en,", "me@staff.example,fr,", header="address,language,format")
     assert [(step.deed, step.why) for step in roster.told] == [
-        (Deed.CHANGE, "audience staff, admission directory"),
-        (Deed.KNOWN, "invited to board, stays there"),
-        (Deed.KNOWN, "there already (domain)"),
+        (Deed.KNOWN, "on the list by themselves: public, open"),
+        (Deed.KNOWN, "on the list by themselves: board, invitation"),
+        (Deed.KNOWN, "on the list by themselves: staff, domain"),
     ]
-    assert (roster.find(ROBIN).audience, roster.find(ROBIN).language) == ("staff", "fr")
-    assert (roster.find(ANN).audience, roster.find("me@staff.example").language) == ("board", "en")
-    roster.sync(ROBIN)
-    assert set(roster.states().values()) == {"active"}  # only whom a directory let in can it end
+    assert roster.dump() == before
+    assert str(roster.sync(EVE)) == "1 add"
+    assert set(roster.states().values()) == {"active"}
+
+
+def test_what_a_directory_changes_has_its_evidence(roster: Roster) -> None:
+    """Another audience is another thing to agree to: the newest file says on what grounds, row by row."""
+    subscriptions.sync(io.BytesIO(f"address\n{ROBIN}\n".encode()), roster.app, audience="board", consent="board rules")
+    roster.sync(f"{ROBIN},moved on Monday", header="address,note")
+    robin = roster.find(ROBIN)
+    assert (robin.audience, robin.admission) == ("staff", Admission.DIRECTORY)
+    with roster.app.store.read() as tx:
+        found = [(one.how, one.note) for one in subscribers.consents(tx, robin.id)]
+    assert found == [("named by a directory", "board rules"), ("named by a directory", "moved on Monday")]
 
 
 def test_a_pause_outlives_an_absence(roster: Roster) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from newsletter import subscriptions
 from newsletter.app import App
-from newsletter.errors import LinkError, TooManyError, UsageError
+from newsletter.errors import LinkError, RefusedError, TooManyError, UsageError
 from newsletter.keys import unsubscribe_token
 from newsletter.model import Admission, Format, Language, SubscriberState, Wish
 from newsletter.parsing import parse_address
@@ -327,6 +328,31 @@ def test_nobody_is_invited_to_what_does_not_exist(app: App) -> None:
     """A clear message for the operator."""
     with pytest.raises(UsageError, match="staff"):
         subscriptions.invite(parse_address(ROBIN), "board", Language("en"), app)
+
+
+@pytest.mark.parametrize("way", [subscriptions.leave, subscriptions.bounced])
+def test_who_is_away_is_invited_only_when_they_asked(outbox: Outbox, app: App, clock: Clock, way) -> None:
+    """And nobody twice on one day, however often an operator tries."""
+    way(outbox.join(ROBIN), app)
+    clock.now += timedelta(days=2)
+    with pytest.raises(RefusedError, match="--again"):
+        subscriptions.invite(parse_address(ROBIN), "staff", Language("en"), app)
+    assert not outbox.waiting("invitation")
+    subscriptions.invite(parse_address(ROBIN), "staff", Language("en"), app, again=True)
+    with pytest.raises(RefusedError, match="written to already"):
+        subscriptions.invite(parse_address(ROBIN), "staff", Language("en"), app, again=True)
+    assert len(outbox.waiting("invitation")) == 1
+
+
+def test_an_invitation_changes_the_audience_alone(outbox: Outbox, app: App, clock: Clock) -> None:
+    """Who is on the list keeps language, format and pause."""
+    person = subscriptions.save(outbox.join(ROBIN), Preferences(Language("en"), Format.TEXT, "public"), app)
+    paused = subscriptions.pause(person, 2, app)
+    clock.now += timedelta(days=2)
+    subscriptions.invite(parse_address(ROBIN), "staff", Language("fr"), app)
+    joined = subscriptions.confirm(outbox.token("invitation"), app).subscriber
+    assert joined == outbox.person(ROBIN)
+    assert joined == replace(paused, audience="staff", admission=Admission.INVITATION)
 
 
 # --- leaving --------------------------------------------------------------------------------------------------

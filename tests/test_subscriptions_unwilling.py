@@ -144,10 +144,10 @@ def test_who_is_away_does_not_move(roster: Roster, gone) -> None:
 
 
 def test_leaving_again_takes_back_a_confirmation_that_waits(roster: Roster) -> None:
-    """Somebody signed them up; they press the button in an old letter. The undo of their first goodbye still works."""
+    """Somebody signed them up; they press the button in an old letter. The first goodbye's mailed undo still works."""
     roster.add(ROBIN)
-    undo = subscriptions.leave(roster.find(ROBIN), roster.app).undo
-    roster.mails()
+    subscriptions.leave(roster.find(ROBIN), roster.app)
+    ((_, _, undo),) = roster.mails()
     asked = subscriptions.Asked(address=mailbox(ROBIN), wish=Wish.JOIN, language=Language("en"))
     subscriptions.ask(asked, roster.app, network="192.0.2.1")
     subscriptions.tend(roster.app)

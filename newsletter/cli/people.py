@@ -80,13 +80,14 @@ def add(address: str, language: str | None, text_format: str, consent: str, *, a
 @click.argument("address")
 @click.option("--audience", required=True, help="One of the settings' subscribers.audiences.")
 @click.option("--language", help="Of the invitation; the site's first language unless said.")
-def invite(address: str, audience: str, language: str | None) -> None:
+@click.option("--again", is_flag=True, help="Who had left, or whose letters came back, asked for it: write to them.")
+def invite(address: str, audience: str, language: str | None, *, again: bool) -> None:
     """Mail somebody a link with which they join an audience, or move to it."""
     from newsletter import subscriptions  # noqa: PLC0415
     from newsletter.subscriptions.people import language_of  # noqa: PLC0415
 
     with opened_app() as app:
-        subscriptions.invite(parsed_address(address), audience, language_of(app, language), app)
+        subscriptions.invite(parsed_address(address), audience, language_of(app, language), app, again=again)
     click.echo("invited: the mail leaves with the next round of the scheduler")
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 NOTICE_LOCK: Final = "notices"
+SILENT: Final = "not tried: nothing is sent to this address"
 
 
 def send_notices(
@@ -33,12 +34,15 @@ def send_notices(
     *,
     publication: Publication,
     write: Callable[[Notice], NoticeText],
+    silent: Callable[[Notice], bool] = lambda _: False,
     clock: Clock,
     stop: Callable[[], bool] = lambda: False,
 ) -> int:
     """Send the notices that are due; those that are too old expire unsent. Returns how many the relay took.
 
-    ``write`` makes a notice's text at the moment at which it leaves. Nobody knocks at the relay when nothing is due.
+    ``write`` makes a notice's text at the moment at which it leaves, and ``silent`` tells whether nothing may go to its
+    recipient (any more): it may have waited for hours since somebody decided that it leaves. Nobody knocks at the relay
+    when nothing is due.
 
     Raises:
         ConflictError: another process is at it.
@@ -62,7 +66,14 @@ def send_notices(
                     if stop():
                         break
                     taken += _send_notice(
-                        store, session, notice, write, publication=publication, dispatch=dispatch, now=clock()
+                        store,
+                        session,
+                        notice,
+                        write,
+                        silent,
+                        publication=publication,
+                        dispatch=dispatch,
+                        now=clock(),
                     )
                 with store.read() as tx:
                     due = notices.due(tx, clock())
@@ -74,12 +85,18 @@ def _send_notice(
     session: Session,
     notice: Notice,
     write: Callable[[Notice], NoticeText],
+    silent: Callable[[Notice], bool],
     *,
     publication: Publication,
     dispatch: Dispatch,
     now: datetime,
 ) -> bool:
     """One notice to its end; True when the relay took it."""
+    if silent(notice):
+        with store.begin() as tx:
+            notices.failed(tx, notice.key, SILENT, None, now)
+        log.info("a notice to a suppressed address was not sent", kind=notice.kind)
+        return False
     name = sha256(notice.key.encode()).hexdigest()  # deterministic, and the key names an editor
     sender = publication.from_address
     try:

@@ -100,6 +100,12 @@ def drop(tx: Connection, recipient: str) -> None:
     tx.execute(delete(table).where(table.c.state == PENDING, func.lower(table.c.recipient) == recipient.lower()))
 
 
+def drop_domain(tx: Connection, domain: str) -> None:
+    """Whatever is still to be sent to mailboxes of exactly this domain is not."""
+    theirs = func.lower(table.c.recipient).endswith(f"@{domain}", autoescape=True)
+    tx.execute(delete(table).where(table.c.state == PENDING, theirs))
+
+
 def forget(tx: Connection, before: datetime) -> int:
     """Delete what came to its end before that moment; returns how many."""
     return tx.execute(delete(table).where(table.c.state != PENDING, table.c.changed <= before)).rowcount

@@ -47,6 +47,7 @@ from newsletter.subscriptions.people import (
     suppressed,
     unsuppress,
 )
+from newsletter.subscriptions.suppressing import is_silent
 from newsletter.subscriptions.tending import tend
 
 __all__ = [
@@ -73,6 +74,7 @@ __all__ = [
     "held_signups",
     "import_csv",
     "invite",
+    "is_silent",
     "leave",
     "leave_by_token",
     "look",

@@ -34,6 +34,7 @@ MAX_END_PERCENT: Final = 10.0
 AWAY: Final = (SubscriberState.UNSUBSCRIBED, SubscriberState.BOUNCING)
 ERASED: Final = "its owner wanted to be forgotten"
 SUPPRESSED: Final = "suppressed"
+_BY_THEMSELVES: Final = "on the list by themselves: {}, {}"
 
 
 class Deed(StrEnum):
@@ -105,6 +106,7 @@ def sync(
 ) -> Totals:
     """Let a directory's export say who belongs to ``audience``: it adds, changes, and ends whom it does not name.
 
+    It changes and ends only whom a directory let in: who came by themselves keeps what they chose.
     ``max_end`` is how many percent of those whom it let in may end at once.
 
     Raises:
@@ -156,19 +158,16 @@ def _syncing(row: Row, known: Subscriber | None, why: Suppressed | None, app: Ap
         state = SubscriberState.PAUSED if waits else SubscriberState.ACTIVE
         back = {**belongs, **wishes, "state": state, "paused_until": known.paused_until if waits else None}
         return Step(deed=Deed.RETURN, person=known, line=row.line, note=row.note, values=back)
-    if known.admission is Admission.DIRECTORY:  # another directory's, or ours: this file is the newest word
-        values = belongs | wishes
-    elif known.audience == row.audience:
-        return Step(deed=Deed.KNOWN, person=known, why=f"there already ({known.admission})", line=row.line)
-    elif known.admission is Admission.INVITATION:
-        return Step(deed=Deed.KNOWN, person=known, why=f"invited to {known.audience}, stays there", line=row.line)
-    else:
-        values = belongs
+    if known.admission is not Admission.DIRECTORY:  # what somebody chose themselves is theirs, audience included
+        return Step(
+            deed=Deed.KNOWN, person=known, why=_BY_THEMSELVES.format(known.audience, known.admission), line=row.line
+        )
+    values = belongs | wishes  # another directory's, or ours: this file is the newest word
     changed = {name: value for name, value in values.items() if getattr(known, name) != value}
     if not changed:
         return Step(deed=Deed.KNOWN, person=known, why="nothing changed", line=row.line)
     words = ", ".join(f"{name} {value}" for name, value in changed.items())
-    return Step(deed=Deed.CHANGE, person=known, why=words, line=row.line, values=changed)
+    return Step(deed=Deed.CHANGE, person=known, why=words, line=row.line, note=row.note, values=changed)
 
 
 def _unwilling(known: Subscriber | None, why: Suppressed | None) -> str:
@@ -264,7 +263,7 @@ def _do(tx: Connection, batch: list[Step], evidence: Consent) -> None:
     for step in batch:
         if step.values:
             subscribers.change(tx, step.person.id, now, **step.values)
-        if step.deed is Deed.RETURN:
+        if step.deed in (Deed.CHANGE, Deed.RETURN):
             subscribers.record_consent(tx, step.person.id, _evidence(step, evidence))
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from newsletter.errors import LinkError, UsageError
+from newsletter.errors import LinkError, RefusedError, UsageError
 from newsletter.model import (
     PUBLIC,
     Address,
@@ -20,10 +20,12 @@ from newsletter.model import (
     SubscriberId,
     SubscriberState,
     Suppressed,
+    Wish,
 )
 from newsletter.render.notices import facts_of
 from newsletter.store import grants, mailings, notices, subscribers, suppressions
 from newsletter.subscriptions import suppressing
+from newsletter.subscriptions.intake import REACHABLE, may_write
 from newsletter.subscriptions.links import LIVES, find, post_link
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from newsletter.model import Grant
 
 WELCOME_LIFE: Final = LIVES[Purpose.CONFIRM]
+AWAY: Final = (SubscriberState.UNSUBSCRIBED, SubscriberState.BOUNCING)
 INVITED: Final = "invited by an operator"
 
 
@@ -81,11 +84,12 @@ def confirm(token: str, app: App) -> Joined:
     return Joined(person, now=True)
 
 
-def invite(address: Address, audience: str, language: Language, app: App) -> None:
+def invite(address: Address, audience: str, language: Language, app: App, *, again: bool = False) -> None:
     """Mail somebody an invitation to an audience; with its link they join it, or move to it.
 
     Raises:
         UsageError: there is no such audience, or nothing may be sent to this address.
+        RefusedError: they left, or their letters came back, and nobody says ``again``; or they were written to already.
     """
     if audience not in app.audiences:
         raise UsageError(f"there is no audience {audience!r}; the settings have {', '.join(app.audiences) or 'none'}")
@@ -93,6 +97,7 @@ def invite(address: Address, audience: str, language: Language, app: App) -> Non
     with app.store.begin() as tx:
         if why := suppressing.reason(tx, address, app):
             raise UsageError(f"nothing is sent to this address ({why})")
+        _check_welcome(tx, address, app, again=again)
         facts = {
             "mailbox": address.mailbox,
             "typed": address.typed,
@@ -117,6 +122,14 @@ def invite(address: Address, audience: str, language: Language, app: App) -> Non
             about=suppressing.address_key(address, app),
             grant_facts=facts,
         )
+
+
+def _check_welcome(tx: Connection, address: Address, app: App, *, again: bool) -> None:
+    known = subscribers.find(tx, address.mailbox)
+    if known and known.state in AWAY and not again:
+        raise RefusedError(f"this address is {known.state}; if its owner asked for it, invite them with --again")
+    if not may_write(tx, Wish.JOIN, suppressing.address_key(address, app), app.clock()):
+        raise RefusedError("this address was written to already: one mail to join a day, and three a month")
 
 
 def admission_to(audience: str, address: Address, app: App, *, invited: bool = False) -> Admission | None:
@@ -165,6 +178,9 @@ def _enter(tx: Connection, grant: Grant, address: Address, known: Subscriber | N
         subscribers.add(tx, person, evidence)
         return person
     subscribers.record_consent(tx, known.id, evidence)
+    if facts.get("invited") and known.state in REACHABLE:  # an operator's invitation chose no language, nor a pause
+        subscribers.change(tx, known.id, now, audience=audience, admission=admission)
+        return replace(known, audience=audience, admission=admission)
     subscribers.change(
         tx,
         known.id,

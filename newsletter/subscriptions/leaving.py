@@ -167,6 +167,7 @@ def suppress(address: Address | None, domain: str, app: App, *, note: str) -> in
         else:
             key, shown = suppressing.domain_key(domain), domain
             people = subscribers.in_domain(tx, domain)
+            notices.drop_domain(tx, domain)
         suppressions.add(tx, Suppression(key=key, reason=Suppressed.OPERATOR, since=now, shown=shown, note=note))
         ended = 0
         for number in people:

@@ -82,20 +82,23 @@ def everybody(app: App) -> Iterator[Subscriber]:
 def disclose(address: Address, app: App) -> None:
     """Mail the owner of an address a link to everything that we hold about them, as when they asked by phone.
 
+    That is their right, also when an operator suppressed their address.
+
     Raises:
         UsageError: nobody has this address; then there is nothing.
-        RefusedError: the address is suppressed.
+        RefusedError: its domain is suppressed, or its owner complained about our letters.
     """
     with app.store.begin() as tx:
         person = subscribers.find(tx, address.mailbox)
         if person is None:
             raise UsageError("nobody on the list has this address: there is nothing to disclose")
-        if why := suppressing.reason(tx, person.address, app):
+        why = suppressing.reason(tx, person.address, app)
+        if why and not suppressing.is_disclosed_to(tx, person.address, app):
             raise RefusedError(REFUSED[why])
         post_link(
             tx,
             app,
-            "export-ready",
+            suppressing.EXPORT_KIND,
             Purpose.EXPORT,
             recipient=person.address.mailbox,
             language=person.language,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from newsletter.keys import address_hash
-from newsletter.model import Suppressed
+from newsletter.model import Address, Suppressed
 from newsletter.store import suppressions
 
 if TYPE_CHECKING:
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from newsletter.app import App
-    from newsletter.model import Address
+    from newsletter.model import Notice
+
+EXPORT_KIND: Final = "export-ready"
 
 
 def address_key(address: Address, app: App) -> str:
@@ -30,6 +32,26 @@ def domain_key(domain: str) -> str:
 def reason(tx: Connection, address: Address, app: App) -> Suppressed | None:
     """Why an address is suppressed: ``ERASED`` keeps operators from adding it, every other reason keeps us silent."""
     return reasons(tx, (address,), app).get(address.mailbox)
+
+
+def is_silent(notice: Notice, app: App) -> bool:
+    """Whether nothing may be sent to the recipient of a notice.
+
+    Who was erased is written to when they ask anew, and an operator's suppression does not keep from somebody what we
+    hold about them.
+    """
+    with app.store.read() as tx:
+        why = reason(tx, Address(notice.recipient, notice.recipient), app)
+        return why not in (None, Suppressed.ERASED) and not (
+            notice.kind == EXPORT_KIND and is_disclosed_to(tx, Address(notice.recipient, notice.recipient), app)
+        )
+
+
+def is_disclosed_to(tx: Connection, address: Address, app: App) -> bool:
+    """Whether the owner of an address may be mailed what we hold about them: a domain's wish and a complaint count."""
+    found = suppressions.find(tx, (address_key(address, app), domain_key(address.domain)))
+    own = found.pop(address_key(address, app), None)
+    return not found and (own is None or own.reason is Suppressed.OPERATOR)
 
 
 def reasons(tx: Connection, addresses: Collection[Address], app: App) -> dict[str, Suppressed]:

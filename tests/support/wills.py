@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from newsletter import subscriptions
 from newsletter.errors import NewsletterError
 from newsletter.keys import unsubscribe_token
-from newsletter.model import Language, Subscriber, SubscriberState, Wish
+from newsletter.model import Admission, Language, Subscriber, SubscriberState, Wish
 from newsletter.store import subscribers
 from newsletter.store.database import Store
 from newsletter.store.tables import metadata
@@ -78,7 +78,10 @@ class Wills(RuleBasedStateMachine):
 
     @rule(named=lists, language=st.sampled_from(("en", "fr", "")))
     def sync(self, named, language):
+        own = {one: person for one in ADDRESSES if (person := self.find(one)) and not is_directorys(person)}
         self.roster.sync(*(f"{one},{language}" for one in named), header="address,language")
+        for address, person in own.items():
+            assert self.find(address) == person, f"{address} came by themselves, and a directory changed them"
 
     @rule(typed=written, again=st.booleans())
     def add(self, typed, again):
@@ -281,6 +284,11 @@ class Wills(RuleBasedStateMachine):
         self.says_no(address)
         self.gone_since[address.lower()] = self.refused_at[address.lower()]
         self.erased.add(address.lower())
+
+
+def is_directorys(person: Subscriber) -> bool:
+    """Whether a directory let them in, or may let them back in."""
+    return person.admission is Admission.DIRECTORY or person.state is SubscriberState.ENDED
 
 
 def careless(store: Store) -> None:
