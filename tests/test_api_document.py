@@ -140,6 +140,7 @@ def test_schemathesis_finds_no_failure(tmp_path: Path, portal: Portal, examples:
     assert served_well(tmp_path / "events") >= {op.path for op in OPERATIONS if op.scope}
 
 
+@pytest.mark.slow
 def test_schemathesis_notices_a_document_that_is_not_true(
     tmp_path: Path, portal: Portal, document: dict[str, Any]
 ) -> None:

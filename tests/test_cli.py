@@ -285,6 +285,7 @@ def test_a_letter_that_the_relay_defers_waits_and_the_exit_code_says_so(
     assert (status["state"], status["deferred"], status["pending"]) == ("released", 1, 0)
 
 
+@pytest.mark.slow
 def test_three_senders_at_once_are_one_release_and_one_delivery(
     site: Site, mailserver: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -558,6 +558,7 @@ def refused_to_send(site: Site, relay: MailServer, monkeypatch: pytest.MonkeyPat
     return told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -597,6 +598,7 @@ def smime_files(
     set_signing(site, smime_certificate='"var/keys/smime.pem"', smime_key='"var/keys/smime-key.pem"')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("files", "message"),
     [

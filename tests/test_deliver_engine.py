@@ -534,6 +534,7 @@ def test_a_ledger_that_cannot_be_written_stops_the_run(database, mailserver, del
 # --- killed ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_kill_9_at_any_moment_repeats_at_most_one_letter_of_each_connection(database, mailserver, seed):
     """Killed again and again, resumed with the rule "again": everybody has the letter, repeats are the same mail."""

@@ -117,6 +117,7 @@ def test_no_display_name_adds_a_second_mailbox(display):
     assert "," not in bare
 
 
+@pytest.mark.slow
 @settings(max_examples=600, deadline=None)
 @given(st.one_of(hostile, hostile.map("{}@example.org".format), hostile.map("reader@{}".format), st.emails()))
 def test_no_address_adds_a_second_mailbox_or_header(address):

@@ -340,6 +340,7 @@ def many(database: Database) -> Iterator[tuple[Store, object]]:
         yield store, released(store)
 
 
+@pytest.mark.slow
 def test_many_letters_are_signed_by_workers_that_end_with_the_run(many, mailserver, deliver, tmp_path):
     """Every signature is good, made for the right letter; nothing is left running."""
     store, mailing = many

@@ -149,6 +149,7 @@ BOTH = Counter([ONE, TWO])
 # --- killed -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_kill_9_at_any_moment_repeats_nothing_and_skips_nobody(database, postfix):
     """Killed again and again in the middle: by Postfix's own log everybody has exactly one letter."""
     readers = [person(number) for number in range(READERS)]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.campaigns import flood
 
 
+@pytest.mark.slow
 def test_a_flood_gets_nobody_more_than_one_mail_a_day() -> None:
     """A short one; ``make flood`` sends 10,000."""
     result = flood.run(posts=360, addresses=40, networks=5, seed=7)

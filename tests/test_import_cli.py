@@ -87,6 +87,7 @@ def test_json_tells_the_same_as_one_object(site: Site) -> None:
     assert (one["title"], one["date"], one["language"]) == ("Later is too late", "2016-02-03", "en")
 
 
+@pytest.mark.slow
 def test_four_hundred_texts_come_in_with_one_command(site: Site) -> None:
     """Their common close goes, their authors stay, and every one passes the door."""
     close = "Drive carefully on the site, and greet the fire brigade."

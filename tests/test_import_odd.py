@@ -25,6 +25,7 @@ def tree(folder: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("kind", ["text", "page", "markdown", "feed", "report"])
 def test_odd_files_are_imported_or_refused_with_one_message(site: Site, kind: str, seed: int) -> None:

@@ -120,6 +120,7 @@ def test_hostile_words_stay_words() -> None:
     assert "<script>alert(1)</script>" in variant.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("language", "width", "dark"), list(product((EN, FR), (375, 1024), (False, True))))
 def test_letter_is_accessible_and_contacts_nobody(
     browser: Browser, tmp_path: Path, letters: dict[Language, Variant], *, language: Language, width: int, dark: bool

@@ -199,6 +199,7 @@ def test_a_mailing_that_nobody_forced_has_no_word_on_record(site: Site) -> None:
     assert site.json("status", "2026-10")["forced"] is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

@@ -238,6 +238,7 @@ def test_tabs_are_for_keyboards_too(browser: Browser, address: str) -> None:
             assert page.locator("[role=tabpanel]:visible").count() == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("width", [pytest.param(390, marks=pytest.mark.slow), 1360])
 def test_axe_finds_nothing(browser: Browser, site: Path, address: str, width: int, *, dark: bool) -> None:

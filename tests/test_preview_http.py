@@ -121,6 +121,7 @@ def test_titles_are_words_and_no_markup(address: str, tmp_path: Path) -> None:
     assert "&lt;img" in shell
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
 def test_it_ends_at_once_with_streams_open(tmp_path: Path, name: str) -> None:
     """An open browser tab, and a preflight at work, keep nobody waiting."""

@@ -130,6 +130,7 @@ def test_a_send_for_a_program_writes_nothing_but_its_object(ready: Site) -> None
     assert ready.out.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_at_a_terminal_there_is_a_bar(ready: Site) -> None:
     """With its rate, what is left, and replies by domain; it is wiped away at the end."""
     ours, theirs = pty.openpty()

@@ -360,6 +360,7 @@ def _large_after() -> list[Page]:
 KILL_SITES = {"small": lambda: small_site(AFTER, style="2"), "large": _large_after}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "before", "step", "at_least"),
     [

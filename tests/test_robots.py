@@ -105,6 +105,7 @@ def test_the_mails_hold_a_link_for_everything_that_a_link_can_do(post: Post) -> 
     assert len(post.links("/u/")) == 4  # as many letters
 
 
+@pytest.mark.slow
 def test_no_robot_changes_anything_and_then_one_click_of_a_person_does(post: Post, browser: Browser) -> None:
     """Twice, in parallel, at once and a day later; gateways, previews, prefetchers, browsers that run every script."""
     before = post.dump()

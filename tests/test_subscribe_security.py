@@ -275,6 +275,7 @@ def test_every_button_has_a_limit_for_each_network(house: House) -> None:
     assert person.state is SubscriberState.ACTIVE
 
 
+@pytest.mark.slow
 def test_a_mail_provider_that_leaves_for_thousands_is_not_kept_from_it(house: House) -> None:
     """RFC 8058 comes from few networks, all at once after a report."""
     with house.app.store.begin() as tx:
