@@ -462,6 +462,44 @@ def test_who_is_erased_is_nowhere_in_the_database(outbox: Outbox, app: App, cloc
         assert list(suppressions.every(tx)) == []
 
 
+def test_the_bytes_of_who_is_erased_are_in_no_file_of_the_database(outbox: Outbox, app: App, tmp_path: Path) -> None:
+    """Neither in a page that is free now, nor in SQLite's log."""
+    person = outbox.join(ROBIN)
+    subscriptions.erase(person, app)
+    files = sorted((tmp_path / "site" / "var").glob("newsletter.db*"))
+    assert files
+    assert not [file.name for file in files if b"robin" in file.read_bytes().lower()]
+
+
+def test_what_we_hold_names_what_is_still_under_way(outbox: Outbox, app: App) -> None:
+    """Open links with their end, the address that somebody wants to move to, and mails that wait."""
+    person = outbox.join(ROBIN)
+    subscriptions.ask_to_move(person, parse_address("r@new.example"), app)
+    held = subscriptions.held_about(person, app)
+    assert {(link["for"], link["to"]) for link in held["links"]} == {
+        ("move-old", "r@new.example"),
+        ("move-new", "r@new.example"),
+    }
+    assert [mail["kind"] for mail in held["mails_waiting"]] == sorted(["confirm", "move-old", "welcome"])
+
+
+def test_who_belongs_to_an_audience_without_editions_hears_so(outbox: Outbox, app: App) -> None:
+    """Not that the next report comes by itself."""
+    subscriptions.invite(parse_address(ROBIN), "staff", Language("en"), app)
+    subscriptions.confirm(outbox.token("invitation"), app)
+    (welcome,) = outbox.waiting("welcome", ROBIN)
+    assert welcome.facts["audience"] == "Staff"
+    text = app.write_notice(welcome)
+    assert "Editions for Staff are not made yet" in text.html
+    assert "From now on" not in text.text
+    person = outbox.person(ROBIN)
+    assert person
+    with app.store.read() as tx:
+        (consent,) = subscribers.consents(tx, person.id)
+    assert "for this audience: Staff" in consent.words
+    assert consent.form == "invitation/2026-11"
+
+
 def test_links_live_as_long_as_the_issue_says() -> None:
     """Confirmations seven days, preferences one."""
     assert {purpose.value: life for purpose, life in LIVES.items()} == {

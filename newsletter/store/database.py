@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
@@ -143,6 +143,15 @@ class Store:
     def close(self) -> None:
         """Close every connection; the Store may not be used after it."""
         self._engine.dispose()
+
+    def empty_log(self) -> None:
+        """Write SQLite's log into the database and empty it, where nobody reads just now: it keeps what was erased.
+
+        PostgreSQL's log is its administrator's business.
+        """
+        if self._is_sqlite:
+            with explained(self.name), self._own_turn(), closing(self._engine.raw_connection()) as raw:
+                raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     # --- how
 

@@ -54,6 +54,12 @@ def of(tx: Connection, subscriber: SubscriberId, purposes: tuple[Purpose, ...], 
     return tuple(_as_grant(row) for row in tx.execute(wanted.order_by(table.c.created, table.c.digest)))
 
 
+def open_of(tx: Connection, subscriber: SubscriberId, now: datetime) -> tuple[Grant, ...]:
+    """Every right of a subscriber that can still be used, oldest first."""
+    wanted = select(table).where(table.c.subscriber_id == subscriber, table.c.expires > now, table.c.used.is_(None))
+    return tuple(_as_grant(row) for row in tx.execute(wanted.order_by(table.c.created, table.c.digest)))
+
+
 def hold(tx: Connection, subject: str) -> tuple[Grant, ...]:
     """All that hang on the same thing; until the end of the transaction nobody else uses them."""
     wanted = select(table).where(table.c.about == subject).order_by(table.c.digest).with_for_update()

@@ -68,6 +68,12 @@ def is_busy(tx: Connection, now: datetime) -> bool:
     return tx.scalar(wanted.limit(1)) is not None
 
 
+def waiting_for(tx: Connection, recipient: str) -> tuple[Notice, ...]:
+    """What is still to be sent to a mailbox, oldest first."""
+    theirs = select(table).where(table.c.state == PENDING, func.lower(table.c.recipient) == recipient.lower())
+    return tuple(_as_notice(row) for row in tx.execute(theirs.order_by(table.c.created, table.c.key)))
+
+
 def attempts(tx: Connection, key: str) -> int:
     """How often a notice was tried without success."""
     return tx.scalar(select(table.c.attempts).where(table.c.key == key)) or 0

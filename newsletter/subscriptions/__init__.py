@@ -32,7 +32,7 @@ from newsletter.subscriptions.choosing import (
     waiting_move,
 )
 from newsletter.subscriptions.intake import Asked, ask
-from newsletter.subscriptions.joining import confirm, invite
+from newsletter.subscriptions.joining import confirm, invite, unmade
 from newsletter.subscriptions.leaving import Left, bounced, erase, erase_address, leave, leave_by_token, suppress, undo
 from newsletter.subscriptions.leaving import look_up as look_up
 from newsletter.subscriptions.limits import admit
@@ -92,6 +92,7 @@ __all__ = [
     "sync",
     "tend",
     "undo",
+    "unmade",
     "unsuppress",
     "waiting_move",
 ]

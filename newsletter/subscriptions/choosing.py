@@ -245,6 +245,8 @@ def held_about(person: Subscriber, app: App) -> dict[str, Any]:
         months = {mailing.id: mailing.month for mailing in mailings.every(tx)}
         records = deliveries.records_of(tx, person.id)
         since = subscribers.since(tx, person.id)
+        links = grants.open_of(tx, person.id, app.clock())
+        mails = notices.waiting_for(tx, person.address.mailbox)
     return {
         "address": person.address.mailbox,
         "address_as_typed": person.address.typed,
@@ -259,6 +261,11 @@ def held_about(person: Subscriber, app: App) -> dict[str, Any]:
             {"at": one.at.isoformat(), "how": one.how, "note": one.note, "words": one.words, "form": one.form}
             for one in consents
         ],
+        "links": [
+            {"for": link.purpose.value, "until": link.expires.isoformat(), "to": link.facts.get("mailbox", "")}
+            for link in links
+        ],
+        "mails_waiting": [{"kind": mail.kind, "since": mail.created.isoformat()} for mail in mails],
         "letters": [
             {
                 "month": str(months[record.mailing]),

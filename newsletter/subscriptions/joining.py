@@ -23,6 +23,7 @@ from newsletter.model import (
     Wish,
 )
 from newsletter.render.notices import facts_of
+from newsletter.render.words import marked, words
 from newsletter.store import grants, mailings, notices, subscribers, suppressions
 from newsletter.subscriptions import suppressing
 from newsletter.subscriptions.intake import REACHABLE, may_write
@@ -36,6 +37,12 @@ if TYPE_CHECKING:
 
 WELCOME_LIFE: Final = LIVES[Purpose.CONFIRM]
 AWAY: Final = (SubscriberState.UNSUBSCRIBED, SubscriberState.BOUNCING)
+# What the invitation's mail says (templates/email/invitation): kept as evidence of what was accepted.
+INVITATION: Final = marked(
+    "%(organisation)s invites you to receive the edition of the %(name)s for this audience: %(audience)s. It comes by "
+    "mail, once a month."
+)
+INVITATION_FORM: Final = "invitation/2026-11"
 INVITED: Final = "invited by an operator"
 
 
@@ -78,7 +85,7 @@ def confirm(token: str, app: App) -> Joined:
                 language=person.language,
                 created=now,
                 expires=now + WELCOME_LIFE,
-                facts=facts_of({"month": latest_month(tx)}),
+                facts=facts_of({"month": latest_month(tx), "audience": unmade(person.audience, person.language, app)}),
             ),
         )
     return Joined(person, now=True)
@@ -98,6 +105,7 @@ def invite(address: Address, audience: str, language: Language, app: App, *, aga
         if why := suppressing.reason(tx, address, app):
             raise UsageError(f"nothing is sent to this address ({why})")
         _check_welcome(tx, address, app, again=again)
+        title = app.audiences[audience].title
         facts = {
             "mailbox": address.mailbox,
             "typed": address.typed,
@@ -105,12 +113,16 @@ def invite(address: Address, audience: str, language: Language, app: App, *, aga
             "format": Format.HTML,
             "audience": audience,
             "how": INVITED,
-            "words": "",
-            "form": "",
+            "words": words(language).gettext(INVITATION)
+            % {
+                "name": app.publication.name,
+                "organisation": app.publication.organisation,
+                "audience": title.get(language) or audience,
+            },
+            "form": INVITATION_FORM,
             "asked": now.isoformat(),
             "invited": True,
         }
-        title = app.audiences[audience].title
         post_link(
             tx,
             app,
@@ -142,6 +154,14 @@ def admission_to(audience: str, address: Address, app: App, *, invited: bool = F
     if rule.covers(address.domain):
         return Admission.DOMAIN
     return Admission.INVITATION if invited else None
+
+
+def unmade(audience: str, language: Language, app: App) -> str:
+    """What an audience is called for which no edition is made so far; empty for the public, who get theirs."""
+    if audience == PUBLIC:
+        return ""
+    rule = app.audiences.get(audience)
+    return (rule.title.get(language) if rule else "") or audience
 
 
 def latest_month(tx: Connection) -> str:

@@ -142,6 +142,7 @@ def erase(person: Subscriber, app: App) -> None:
     """
     with app.store.begin() as tx:
         _erase(tx, person, app)
+    app.store.empty_log()
 
 
 def erase_address(address: Address, app: App) -> bool:
@@ -152,6 +153,7 @@ def erase_address(address: Address, app: App) -> bool:
             _erase(tx, person, app)
         else:
             _forget_address(tx, address, app)
+    app.store.empty_log()
     return person is not None
 
 

@@ -63,4 +63,5 @@ def _forget(app: App) -> None:
         buckets.forget(tx, now)
         notices.forget(tx, now - NOTICES_KEPT)
         meta.put(tx, TIDIED, now.isoformat(), now)
+    app.store.empty_log()
     intake.tell_aged(aged)

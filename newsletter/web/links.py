@@ -100,7 +100,8 @@ def _dead(request: Request, reception: Reception, *, spent: bool) -> Response:
 
 def _confirm(token: str, _grant: Grant, _request: Request, reception: Reception) -> Response:
     person = subscriptions.confirm(token, reception.app).subscriber
-    return reception.page("joined", reception.pages.language(person.language))
+    language = reception.pages.language(person.language)
+    return reception.page("joined", language, audience=subscriptions.unmade(person.audience, language, reception.app))
 
 
 def _open(token: str, grant: Grant, request: Request, reception: Reception) -> Response:

@@ -165,6 +165,7 @@ def _page(
         person=person,
         paused_until=app.local(person.paused_until) if person.paused_until else None,
         is_reached=person.state in (SubscriberState.ACTIVE, SubscriberState.PAUSED),
+        audience=subscriptions.unmade(person.audience, language, app),
         audiences=[(name, app.audiences.get(name)) for name in subscriptions.allowed_audiences(person, app)],
         waiting=subscriptions.waiting_move(person, app),
         months=range(1, MAX_PAUSE_MONTHS + 1),

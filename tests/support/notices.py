@@ -30,7 +30,7 @@ PERSONAL: Final[dict[str, dict[str, Any]]] = {
     "export-ready": UNTIL,
 }
 OTHERS: Final[dict[str, dict[str, Any]]] = {
-    "welcome": {"month": Month(2026, 10)},
+    "welcome": {"month": Month(2026, 10), "audience": ""},
     "reminder-draft-ready": {
         "month": Month(2026, 10),
         "at": DATE,
