@@ -21,7 +21,7 @@ test: $(TEST_READY)
 	@sh scripts/debian-packages.sh
 	@sh scripts/checkers.sh
 	$(MAKE) lint
-	$(BIN)/pytest -n 6 --dist loadfile -m "not slow"
+	$(BIN)/pytest -n 4 --dist loadfile -m "not slow"
 	@echo "make test: green"
 
 lint: $(TEST_READY)

@@ -308,6 +308,7 @@ def test_a_report_that_finds_no_room_says_so(site: Site, small_disk: Callable[[P
     assert NO_ROOM in refused(site, "report", "2026-10", "--out", "out", code=5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("limit", "command"),
     [
@@ -495,6 +496,7 @@ def mended(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
         everybody_has_one(good)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("environment", "message"),
     [
@@ -630,6 +632,7 @@ def saying(words: bytes, then: bytes) -> Iterator[int]:
             thread.join()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "then"),
     [

@@ -366,6 +366,7 @@ RESOLVED_BY = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", RESOLVED_BY)
 def test_status_names_what_a_crash_has_left_and_what_resolves_it(
     month: Site, sending: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch, rule: str

@@ -124,6 +124,7 @@ def test_a_send_writes_its_progress_to_stderr_and_where_it_stands_to_stdout(read
     assert "%" not in ready.out
 
 
+@pytest.mark.slow
 def test_a_send_for_a_program_writes_nothing_but_its_object(ready: Site) -> None:
     assert ready.newsletter("send", "2026-10", "--yes", "--json") == 5
     assert ready.err == ""

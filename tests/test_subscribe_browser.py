@@ -208,6 +208,7 @@ def look_over(page: Page, width: int) -> None:
     assert small == []
 
 
+@pytest.mark.slow
 @LOOKS
 def test_every_page_is_accessible_in_its_normal_state(
     house: House, browser: Browser, places: Places, *, width: int, dark: bool
