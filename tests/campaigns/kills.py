@@ -109,6 +109,7 @@ def make_site(folder: Path, people: int, environment: dict[str, str]) -> list[st
         str(folder / "people.csv"),
         "--consent",
         "a campaign",
+        "--yes",
         site=site,
         environment=environment,
     )
