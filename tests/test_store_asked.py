@@ -102,7 +102,7 @@ def test_signups_wait_in_order_and_those_held_wait_for_a_person(store):
     with store.begin() as tx:
         for number in range(5):
             signups.add(tx, signup(number, held=number == 2))
-        waiting = signups.waiting(tx)
+        waiting = signups.still_there(tx, [number for number, _ in signups.in_line(tx)])
         assert [one.address.mailbox for _, one in waiting] == [f"p{n}@people.example" for n in (0, 1, 3, 4)]
         assert waiting[0][1] == signup(0)
         assert (signups.count(tx), signups.count(tx, held=True)) == (5, 1)

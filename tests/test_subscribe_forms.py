@@ -36,7 +36,8 @@ def _nothing_waits(house: House) -> None:
 
 def waiting(house: House) -> list[Signup]:
     with house.app.store.read() as tx:
-        return [signup for _, signup in signups.waiting(tx)]
+        numbers = [number for number, _ in signups.in_line(tx)]
+        return [signup for _, signup in signups.still_there(tx, numbers)]
 
 
 # --- what a form keeps ------------------------------------------------------------------------------------------

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 MAX_VALUES: Final = 50
 MAX_VALUE_CHARACTERS: Final = 2_000
-MAX_TITLE_HEADING_LINES: Final = 5
 
 TITLES: Final = ("title", "titre")
 _HEADER_LINE = re.compile(r"[A-Za-z][A-Za-z_-]{1,30}:(?:[ \t].*)?")

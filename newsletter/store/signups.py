@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
-BATCH: Final = 100
 IN_LINE: Final = 1_000
 
 
@@ -48,12 +47,6 @@ def in_line(tx: Connection, *, after: int = 0, limit: int = IN_LINE) -> list[tup
     wanted = select(table.c.id, table.c.mailbox).where(table.c.held.is_(False), table.c.id > after)
     rows = tx.execute(wanted.order_by(table.c.id).limit(limit))
     return [(row.id, row.mailbox.rpartition("@")[2]) for row in rows]
-
-
-def waiting(tx: Connection, *, limit: int = BATCH) -> list[tuple[int, Signup]]:
-    """At most ``limit`` that are not held, with their numbers, oldest first."""
-    wanted = select(table).where(table.c.held.is_(False)).order_by(table.c.id).limit(limit)
-    return [(row.id, _as_signup(row)) for row in tx.execute(wanted)]
 
 
 def still_there(tx: Connection, numbers: Iterable[int]) -> list[tuple[int, Signup]]:

@@ -247,7 +247,7 @@ def _write(tx: Connection, signup: Signup, person: Subscriber | None, hashed: st
         language=signup.language,
         facts={},
         about=hashed,
-        grant_facts=confirmation(signup, app.clock()),
+        grant_facts=_confirmation(signup),
     )
 
 
@@ -257,7 +257,7 @@ def may_write(tx: Connection, wish: Wish, hashed: str, now: datetime) -> bool:
     return all(buckets.take_slot(tx, f"{wish}/{seconds}/{hashed}", slots, seconds, now) for slots, seconds in limits)
 
 
-def confirmation(signup: Signup, now: datetime) -> dict[str, str]:
+def _confirmation(signup: Signup) -> dict[str, str]:
     """What confirming needs to know."""
     return {
         "mailbox": signup.address.mailbox,
@@ -268,5 +268,5 @@ def confirmation(signup: Signup, now: datetime) -> dict[str, str]:
         "how": signup.how,
         "words": signup.words,
         "form": signup.form,
-        "asked": (signup.asked or now).isoformat(),
+        "asked": signup.asked.isoformat(),
     }

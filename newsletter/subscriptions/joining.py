@@ -65,9 +65,8 @@ def confirm(token: str, app: App) -> Joined:
         grant = find(tx, token, now, Purpose.CONFIRM)
         address = Address(grant.facts["mailbox"], grant.facts["typed"])
         fresh = grants.use(tx, grant.digest, now)
-        known = subscribers.hold_by(
-            tx, address.mailbox
-        )  # after it: of two presses at once, one sees what the other did
+        # Only now: of two presses at once, the one that waited sees what the other did.
+        known = subscribers.hold_by(tx, address.mailbox)
         if not fresh:
             if known and known.state in (SubscriberState.ACTIVE, SubscriberState.PAUSED):
                 return Joined(known, now=False)

@@ -40,7 +40,6 @@ AT_MOST_ONCE: Final = (
     "Auto-Submitted",
 )
 NEVER: Final = ("Bcc", "Return-Path", "Disposition-Notification-To", "Return-Receipt-To", "X-Confirm-Reading-To")
-ALONE: Final = ("List-Unsubscribe", "List-Unsubscribe-Post", "Archived-At", "Feedback-ID")
 LISTED: Final = ("List-Id", "List-Post", "List-Help", "List-Owner", "List-Archive", "Precedence")
 ADDRESSES: Final = ("From", "To", "Reply-To", "Sender")
 MACHINES: Final = (
