@@ -138,8 +138,7 @@ def mailing(engine: Engine) -> Mailing:
 
 def taken(postfix: Postfix) -> Counter[str]:
     """Whom Postfix took letters for, and how many; once all have been tried."""
-    postfix.wait(lambda: all(recipients for _, recipients in postfix.taken()))
-    return Counter(recipient for _, recipients in postfix.taken() for recipient in recipients)
+    return Counter(recipient for _, recipients in postfix.settled() for recipient in recipients)
 
 
 ONE, TWO = person(1).address.mailbox, person(2).address.mailbox

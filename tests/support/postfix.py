@@ -6,6 +6,7 @@ sink. Its log is written by its own postlogd (Postfix 3.4 and later), so no sysl
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import shutil
@@ -154,6 +155,32 @@ class Postfix:
                 recipients.setdefault(queue_id, []).append(first.removeprefix("to=<").removesuffix(">"))
         for queue_id, sender in senders.items():
             yield sender, tuple(dict.fromkeys(recipients.get(queue_id, ())))
+
+    def settled(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """As ``taken``, once the log has all that it will say of each letter handed in until now.
+
+        "250" comes before the queue manager names the sender, and the log is written by another process: a letter that
+        the log does not show yet is no letter that was not taken.
+        """
+        self._written()
+        self.wait(lambda: not self._untried())
+        self._written()
+        return self.taken()
+
+    def _written(self) -> None:
+        """Every line logged before this is in the file: one writer, first come first served."""
+        mark = f"written {time.monotonic_ns()}"
+        self.run("postlog", "-t", "test", mark)
+        self.wait(lambda: any(line.endswith(mark) for line in self.lines()))
+
+    def _untried(self) -> bool:
+        """Is there a letter in the queue whose delivery was not tried?"""
+        tried = {line.partition("]: ")[2].partition(": ")[0] for line in self.lines() if ": to=<" in line}
+        return bool(self._queued() - tried)
+
+    def _queued(self) -> set[str]:
+        done = subprocess.run(self.queue_command, capture_output=True, check=True, timeout=WAIT_SECONDS, text=True)
+        return {json.loads(line)["queue_id"] for line in done.stdout.splitlines()}
 
     def senders(self) -> tuple[str, ...]:
         """The envelope sender of each letter it took, in order."""
