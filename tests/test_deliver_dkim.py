@@ -176,7 +176,7 @@ LETTER = letter()
 START = len(LETTER) - len(HEAD + b"\r\n" + BODY)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.integers(START, len(LETTER) - 1), st.integers(0, 255))
 def test_any_other_byte_anywhere_breaks_both_signatures(position: int, byte: int) -> None:
     """Unless it changes nothing in the relaxed form, and then neither breaks."""
@@ -188,7 +188,7 @@ def test_any_other_byte_anywhere_breaks_both_signatures(position: int, byte: int
     assert dkimpy(mutated) == [same, same]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.integers(0, START - 1), st.sampled_from(string.ascii_letters + string.digits))
 def test_a_changed_signature_is_not_believed(position: int, character: str) -> None:
     """Its own header is protected too, name and blanks aside: at least the one that was changed fails."""
@@ -294,7 +294,7 @@ names = st.from_regex(rb"[!-9;-~]{1,12}", fullmatch=True)
 blocks = st.lists(st.tuples(names, values), max_size=6)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(blocks)
 def test_headers_are_canonicalised_as_dkimpy_does(fields: list[tuple[bytes, bytes]]) -> None:
     block = b"".join(name + b":" + value + b"\r\n" for name, value in fields)
@@ -310,7 +310,7 @@ def test_a_name_loses_its_capitals_and_the_blanks_behind_it() -> None:
     assert canonical_fields(b"") == ()
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=1_000)
 @given(
     st.lists(
         st.one_of(st.sampled_from([b"\r\n", b" ", b"\t", b"\r\n\r\n", b" \r\n", b"\r", b"\n", b".", b"=20"]), words)

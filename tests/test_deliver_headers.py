@@ -52,7 +52,7 @@ def views(raw: bytes):
 # --- text -----------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(hostile)
 def test_no_subject_puts_a_second_header_into_the_message(value):
     """Either it is refused, or all three see exactly one Subject with exactly that text."""
@@ -98,7 +98,7 @@ def test_a_long_subject_is_folded_between_words():
 # --- mailboxes ------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(hostile)
 def test_no_display_name_adds_a_second_mailbox(display):
     """Either it is refused, or all see one From with one mailbox: ours."""
@@ -118,7 +118,7 @@ def test_no_display_name_adds_a_second_mailbox(display):
 
 
 @pytest.mark.slow
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(st.one_of(hostile, hostile.map("{}@example.org".format), hostile.map("reader@{}".format), st.emails()))
 def test_no_address_adds_a_second_mailbox_or_header(address):
     """Either it is refused, or all see one To with one mailbox: exactly this one."""
@@ -219,7 +219,7 @@ def test_a_line_is_never_too_long():
         headers.tokens("X-Long", "x" * 1_000)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(hostile)
 def test_machines_headers_take_plain_words_only(value):
     """Everything else is refused."""

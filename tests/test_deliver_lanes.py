@@ -79,7 +79,7 @@ steps = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(rules, steps, st.booleans())
 @example(LaneRule(domains=("*",), per_hour=2), [("a.example", 59.9, True, 250)] * 100, True)  # noqa: FBT003
 def test_no_window_holds_more_than_the_rule_allows(rule, steps, is_forgetful):

@@ -147,7 +147,7 @@ people = st.builds(
 kinds = st.tuples(st.sampled_from(Format), st.sampled_from([None, PNG]), st.booleans())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(texts, texts, people, kinds)
 def test_everybody_reads_what_was_written_with_their_own_link(text, html, personal, kind):
     """In each format, with and without a logo, signed or not: text and html come out as they went in."""
@@ -161,7 +161,7 @@ def test_everybody_reads_what_was_written_with_their_own_link(text, html, person
     assert message["To"] == personal.mailbox
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(texts, texts, people, kinds)
 def test_no_line_can_be_harmed_on_its_way(text, html, personal, kind):
     """ASCII, CRLF, at most 998 octets (RFC 5322 section 2.1.1); no dot and no 'From ' at the beginning of a line."""
@@ -174,7 +174,7 @@ def test_no_line_can_be_harmed_on_its_way(text, html, personal, kind):
     assert not [line for line in lines if line.startswith((b".", b"From ")) or len(line) > 998]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(texts, texts, people, kinds)
 def test_the_token_stands_whole_wherever_it_belongs_and_the_slot_nowhere(text, html, personal, kind):
     """List-Unsubscribe (inside once more where S/MIME protects it), text, html: never cut by a soft line break."""
@@ -184,7 +184,7 @@ def test_the_token_stands_whole_wherever_it_belongs_and_the_slot_nowhere(text, h
     assert UNSUBSCRIBE_SLOT.encode() not in raw
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(texts, texts, people, kinds)
 def test_the_body_hash_put_together_from_pieces_is_that_of_the_letter(text, html, personal, kind):
     """RFC 6376 section 3.7: what was canonicalised beforehand, piece by piece, is the relaxed form of the real body."""

@@ -869,7 +869,7 @@ def pipelining_server() -> Iterator[MailServer]:
         yield server
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(lines=st.lists(st.binary(max_size=30).map(lambda raw: raw.translate(None, b"\r\n") or b"."), min_size=1))
 def test_no_line_of_a_letter_ends_it_early(pipelining_server, lines):
     """Whatever stands at the beginning of a line, the relay reads what was written."""

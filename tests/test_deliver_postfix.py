@@ -532,7 +532,7 @@ def said_by_the_queue_manager(content: bytes) -> bool:
     return False
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(before=TEXTS, texts=st.lists(TEXTS, max_size=6))
 def test_nothing_but_a_line_of_the_queue_manager_is_proof(tmp_path_factory, before, texts):
     """However the lines are made up: taken only if such a line is there, and never an error."""

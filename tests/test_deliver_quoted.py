@@ -26,7 +26,7 @@ def expected(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n") + "\n"
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=800)
 @given(texts)
 def test_every_text_comes_back_and_every_line_is_safe(text):
     """Two decoders agree, lines hold at most 76 characters, no line begins with what relays damage."""

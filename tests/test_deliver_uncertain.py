@@ -60,11 +60,17 @@ def dies_at(point: str) -> Callable[[str], None]:
     return trace
 
 
-@pytest.fixture
-def postfix() -> Iterator[Postfix]:
-    """One of its own for every test: some of them take its log away."""
+@pytest.fixture(scope="module")
+def relay() -> Iterator[Postfix]:
     with running_postfix() as running:
         yield running
+
+
+@pytest.fixture
+def postfix(relay: Postfix) -> Postfix:
+    """As good as new for every test: some of them take its log away."""
+    relay.start_afresh()
+    return relay
 
 
 def dispatch(host: str, port: int, log: Path, queue: tuple[str, ...], connections: int = 1) -> Dispatch:

@@ -314,7 +314,7 @@ def test_what_is_not_http_is_a_failure_in_words(server: FeedServer, data: bytes)
     assert "does not speak proper HTTP" in refusal(server, raw(data))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.lists(
         st.sampled_from([b"Transfer-Encoding: chunked\r\n", b"Content-Length: 3\r\n", b"\r\n", b"\r\n\r\n", b"3\r\n"])

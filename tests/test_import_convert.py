@@ -81,7 +81,7 @@ def apart(blocks: list[str]) -> str:
     return "\n\nbetween\n\n".join(blocks)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(st.lists(BLOCK, min_size=1, max_size=5).map(apart))
 def test_a_text_keeps_its_words_and_shape_on_the_way_through_html_and_back(markdown: str) -> None:
     """Headings, lists, tables, code and words come back in their order; links lead where they led."""
@@ -95,7 +95,7 @@ def test_a_text_keeps_its_words_and_shape_on_the_way_through_html_and_back(markd
     assert targets == [link.target for link in markdown_links(markdown)]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(alphabet=st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=80))
 def test_any_line_of_plain_text_is_shown_as_it_is(line: str) -> None:
     """No sign of a text is taken for Markdown: the page shows the same letters."""
@@ -105,7 +105,7 @@ def test_any_line_of_plain_text_is_shown_as_it_is(line: str) -> None:
     assert "".join(shown.split()) == "".join(line.split())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(WORDS.filter(str.strip), min_size=1, max_size=4))
 def test_paragraphs_of_plain_text_stay_paragraphs(paragraphs: list[str]) -> None:
     """Whatever signs stand in them, no paragraph becomes a heading, a table or code."""

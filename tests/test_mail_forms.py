@@ -95,7 +95,7 @@ def test_notices_are_as_they_should_be(kind: str, language):
 # --- hostile bytes ------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 @pytest.mark.slow
 def test_broken_letters_raise_nothing(data: st.DataObject):

@@ -279,7 +279,7 @@ def test_a_date_without_a_zone_is_refused():
 
 
 @given(st.text(max_size=60), st.text(max_size=60), st.text(max_size=60))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_nothing_in_a_letter_adds_a_header_a_part_or_a_recipient(subject, words, name):
     """Whatever editors write and settings say: the same headers, two parts, one recipient, or it is refused."""
     variant = replace(VARIANT, subject=subject, text=words, html=f"<p>{words}</p>")

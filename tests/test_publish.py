@@ -192,7 +192,7 @@ def test_path_that_leads_out_is_refused(tmp_path: Path, path: str) -> None:
     assert files_in(folder) == {}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(path=st.text(alphabet="ab./\\\0~ \N{FULLWIDTH SOLIDUS}", max_size=12))
 def test_no_path_however_odd_writes_outside(tmp_path_factory: pytest.TempPathFactory, path: str) -> None:
     parent = tmp_path_factory.mktemp("odd")

@@ -207,7 +207,7 @@ def test_two_that_take_at_once_never_get_the_same_token(database):
     seconds=st.integers(1, 1_000),
     steps=st.lists(st.integers(0, 500), min_size=1, max_size=40),
 )
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_rhythm_gets_more_than_the_limit(sqlite_store, size, seconds, steps):
     """Whenever somebody comes: in any time at most ``size`` and what flowed in meanwhile."""
     limit, now, taken = Limit(size, seconds), NOW, 0

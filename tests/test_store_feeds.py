@@ -180,7 +180,7 @@ guids = st.sampled_from(["a", "b"])
 links = st.sampled_from(["https://example.org/1", "https://example.org/2"])
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.one_of(st.tuples(guids, links), st.just("print")), max_size=8))
 def test_whatever_a_feed_edits_no_known_entry_is_ever_new_again(sqlite_store, history):
     """After any history of edits and editions, what was seen before under its guid or its link is not new."""

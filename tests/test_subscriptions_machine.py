@@ -27,7 +27,5 @@ def test_nobody_unwilling_becomes_active(roster: Roster) -> None:
         pass
 
     Machine.roster = roster
-    bounded = settings(
-        max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck), database=None
-    )
+    bounded = settings(max_examples=40, stateful_step_count=40, suppress_health_check=list(HealthCheck), database=None)
     run_state_machine_as_test(Machine, settings=bounded)

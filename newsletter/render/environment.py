@@ -10,10 +10,12 @@ name, ``%%`` for a percent sign), ``words`` (words.py) and the filters ``markdow
 
 from __future__ import annotations
 
+from collections import defaultdict
 from traceback import extract_tb
 from typing import TYPE_CHECKING, Any, Final
 
 from jinja2 import (
+    BytecodeCache,
     FileSystemLoader,
     StrictUndefined,
     TemplateError,
@@ -33,8 +35,10 @@ from newsletter.resources import packaged
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+    from types import CodeType
 
     from jinja2 import Environment
+    from jinja2.bccache import Bucket
 
     from newsletter.model import Language
 
@@ -56,6 +60,28 @@ WORD_FILTERS: Final = (
 # Chance has no place where the same input must give the same bytes.
 RANDOM_GLOBALS: Final = ("lipsum",)
 RANDOM_FILTERS: Final = ("random",)
+
+
+class _Compiled(BytecodeCache):
+    """What a template became, for every ``Templates`` of this process: the preview makes one anew at each change.
+
+    One per language: the compiler prints constants that go through a filter, in that filter's language. Of each file
+    the last text only.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[str, CodeType]] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        checksum, code = self._kept.get(bucket.key, (None, None))
+        bucket.code = code if checksum == bucket.checksum else None
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        if bucket.code is not None:
+            self._kept[bucket.key] = (bucket.checksum, bucket.code)
+
+
+_COMPILED: defaultdict[Language, _Compiled] = defaultdict(_Compiled)
 
 
 class Templates:
@@ -106,6 +132,7 @@ def _environment(loader: FileSystemLoader, language: Language) -> Environment:
     speech = words(language)
     environment = ImmutableSandboxedEnvironment(
         loader=loader,
+        bytecode_cache=_COMPILED[language],
         extensions=["jinja2.ext.i18n"],
         autoescape=_escaped,
         undefined=StrictUndefined,

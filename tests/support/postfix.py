@@ -170,8 +170,12 @@ class Postfix:
     def _written(self) -> None:
         """Every line logged before this is in the file: one writer, first come first served."""
         mark = f"written {time.monotonic_ns()}"
-        self.run("postlog", "-t", "test", mark)
-        self.wait(lambda: any(line.endswith(mark) for line in self.lines()))
+
+        def is_written() -> bool:
+            self.run("postlog", "-t", "test", mark)  # again: after a reload the first may go into the old file
+            return any(line.endswith(mark) for line in self.lines())
+
+        self.wait(is_written)
 
     def _untried(self) -> bool:
         """Is there a letter in the queue whose delivery was not tried?"""
@@ -195,6 +199,15 @@ class Postfix:
         self.log.rename(f"{self.log}.1")
         self.log.touch(mode=0o640)
         self.run("postfix", "reload")
+
+    def start_afresh(self) -> None:
+        """As if it had just been made, whatever a test did to its queue and its log; a third of a second, not three."""
+        self.run("postsuper", "-d", "ALL")
+        for part in self.log.parent.glob(f"{self.log.name}*"):
+            part.unlink()
+        self.log.touch(mode=0o640)
+        self.run("postfix", "reload")
+        self._written()
 
     def wait(self, condition: Callable[[], bool]) -> None:
         """Until it is so; fails when that takes too long."""
