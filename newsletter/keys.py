@@ -32,7 +32,6 @@ MAC_BYTES: Final = 16
 TOKEN: Final = re.compile(rf"[A-Za-z0-9_-]{{{TOKEN_LENGTH}}}", re.ASCII)
 # Key number (1 byte), mailing (4), subscriber (8), last day (2), 80 bits of an HMAC-SHA256 (10): 25 bytes, which are 40
 # characters of base32. Mail servers may fold the case of a local part, so base64 would not survive (RFC 5321 2.4).
-RETURN_BYTES: Final = 4 + ID_BYTES + 2
 RETURN_MAC_BYTES: Final = 10
 RETURN_TOKEN: Final = re.compile(r"[a-z2-7]{40}", re.ASCII)
 RETURN_TOKEN_LENGTH: Final = 40

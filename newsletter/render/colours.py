@@ -7,7 +7,6 @@ from typing import Final
 from newsletter.model import Tlp
 
 # FIRST, TLP 2.0: each label in its colour on black.
-TLP_GROUND: Final = "#000000"
 TLP_COLOURS: Final = {
     Tlp.RED: "#FF2B2B",
     Tlp.AMBER_STRICT: "#FFC000",
