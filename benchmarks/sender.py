@@ -24,7 +24,7 @@ from ledgers import KEYS, PUBLICATION, find, open_store, release_prepared
 from newsletter.deliver.dispatch import Dispatch, Signing
 from newsletter.deliver.dkim import DkimKey, DkimSigner
 from newsletter.deliver.engine import deliver_due
-from newsletter.deliver.smtp import Relay, Tls
+from newsletter.deliver.relay import Relay, Tls
 from newsletter.store import subscribers
 
 if TYPE_CHECKING:

@@ -25,8 +25,8 @@ from newsletter.deliver.dispatch import Dispatch, Retry, Signing, Uncertain
 from newsletter.deliver.dkim import DkimKey, DkimSigner
 from newsletter.deliver.lanes import LaneRule
 from newsletter.deliver.postfix import PostfixRecords
+from newsletter.deliver.relay import Relay, Tls
 from newsletter.deliver.smime import SmimeSigner
-from newsletter.deliver.smtp import Relay, Tls
 from newsletter.errors import ConfigError
 from newsletter.keys import LinkKeys, grant_token
 from newsletter.render.environment import Templates

@@ -18,10 +18,10 @@ from newsletter.deliver.courier import MAX_LOST_IN_A_ROW, MAX_REFUSED_IN_A_ROW
 from newsletter.deliver.dispatch import Dispatch, Retry, Uncertain
 from newsletter.deliver.engine import deliver_due
 from newsletter.deliver.outbox import send_notices
+from newsletter.deliver.relay import Relay, Tls
 from newsletter.deliver.replies import JITTER
 from newsletter.deliver.replies import backoff as back_off
 from newsletter.deliver.run import Tally
-from newsletter.deliver.smtp import Relay, Tls
 from newsletter.errors import ConflictError, DeliveryError, HandlingError, StoreError
 from newsletter.keys import read_return_token, read_unsubscribe_token
 from newsletter.model import Address, DeliveryState, Format, Language, MailingState, Notice, SubscriberState, Tlp

@@ -22,15 +22,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from newsletter.deliver.smtp import (
-    Connection,
-    Envelope,
-    Relay,
-    Reply,
-    Session,
-    Tls,
-    stuffed,
-)
+from newsletter.deliver.relay import Relay, Tls
+from newsletter.deliver.smtp import Connection, Envelope, Reply, Session, stuffed
 from newsletter.deliver.wire import MAX_REPLY_LINE, MAX_REPLY_LINES
 from newsletter.errors import DeliveryError
 from tests.support.databases import missing

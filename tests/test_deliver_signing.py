@@ -22,10 +22,10 @@ from sqlalchemy import text
 from newsletter.deliver.dispatch import Dispatch, Signing, Uncertain
 from newsletter.deliver.dkim import DkimKey, DkimSigner, make_key
 from newsletter.deliver.engine import deliver_due
+from newsletter.deliver.relay import Relay, Tls
 from newsletter.deliver.run import Tally
 from newsletter.deliver.signing import WORKERS_FROM
 from newsletter.deliver.smime import SmimeSigner, make_self_signed
-from newsletter.deliver.smtp import Relay, Tls
 from newsletter.errors import DeliveryError
 from newsletter.model import Address, DeliveryState, Format, MailingState, Subscriber
 from newsletter.store import deliveries, mailings

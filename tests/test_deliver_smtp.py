@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from newsletter.deliver.smtp import Relay, Reply, Session, Tls
+from newsletter.deliver.relay import Relay, Tls
+from newsletter.deliver.smtp import Reply, Session
 from newsletter.deliver.wire import MAX_REPLY
 from newsletter.errors import DeliveryError
 from tests.support.mailserver import MailServer, make_certificate

@@ -21,8 +21,8 @@ from sqlalchemy.exc import IntegrityError
 from newsletter.deliver.dispatch import Dispatch, Uncertain
 from newsletter.deliver.engine import deliver_due
 from newsletter.deliver.postfix import PostfixRecords
+from newsletter.deliver.relay import Relay, Tls
 from newsletter.deliver.run import Tally
-from newsletter.deliver.smtp import Relay, Tls
 from newsletter.keys import return_token
 from newsletter.model import Address, DeliveryState, Mailing, Mark, Subscriber
 from newsletter.store import deliveries, mailings, subscribers

@@ -26,9 +26,9 @@ from sqlalchemy import select
 from newsletter.deliver.dispatch import Dispatch, Retry, Uncertain
 from newsletter.deliver.engine import deliver_due
 from newsletter.deliver.postfix import PostfixRecords
+from newsletter.deliver.relay import Relay, Tls
 from newsletter.deliver.replies import JITTER
 from newsletter.deliver.run import Tally
-from newsletter.deliver.smtp import Relay, Tls
 from newsletter.errors import DeliveryError
 from newsletter.keys import LinkKeys
 from newsletter.model import DeliveryState, Mailing

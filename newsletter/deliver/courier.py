@@ -20,8 +20,9 @@ from newsletter.model import DeliveryState
 if TYPE_CHECKING:
     from newsletter.deliver.feeder import Feeder
     from newsletter.deliver.ledger import Ledger
+    from newsletter.deliver.relay import Relay
     from newsletter.deliver.run import Ready, Run
-    from newsletter.deliver.smtp import Relay, Reply
+    from newsletter.deliver.smtp import Reply
 
 log = structlog.get_logger(__name__)
 

@@ -12,8 +12,8 @@ from newsletter.deliver.dkim import DkimSigner
 if TYPE_CHECKING:
     from newsletter.deliver.lanes import LaneRule
     from newsletter.deliver.postfix import PostfixRecords
+    from newsletter.deliver.relay import Relay
     from newsletter.deliver.smime import SmimeSigner
-    from newsletter.deliver.smtp import Relay
 
 LOWEST_RATE: Final = 0.2  # letters a second to a domain that keeps saying "later": one every five seconds
 

@@ -29,7 +29,7 @@ from sqlalchemy import Connection, Engine, event
 from newsletter.deliver.dispatch import Dispatch, Retry, Uncertain
 from newsletter.deliver.engine import deliver_due
 from newsletter.deliver.postfix import PostfixRecords
-from newsletter.deliver.smtp import Relay, Tls
+from newsletter.deliver.relay import Relay, Tls
 from newsletter.errors import DeliveryError, StoreError
 from newsletter.model import MailingId
 from newsletter.store import mailings

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from newsletter.deliver.dispatch import Dispatch, Uncertain
 from newsletter.deliver.engine import deliver_due
-from newsletter.deliver.smtp import Relay, Tls
+from newsletter.deliver.relay import Relay, Tls
 from newsletter.store import mailings
 from newsletter.store.database import Store
 from tests.support.ledger import KEYS, OCTOBER
