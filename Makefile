@@ -33,7 +33,7 @@ lint: $(TEST_READY)
 # All tests, the slow ones too, with every line counted: that doubles their time, so it is no part of `make test`.
 coverage: $(TEST_READY)
 	@sh scripts/debian-packages.sh
-	$(BIN)/pytest -n auto --dist loadfile --cov --cov-report=term
+	$(BIN)/pytest -n 4 --dist loadfile --cov --cov-report=term
 
 # Long fault runs, each reproducible by its seed; and the coverage, which takes as long.
 campaigns: $(TEST_READY)
