@@ -63,7 +63,7 @@ def main() -> int:
         try:
             run_state_machine_as_test(Machine, settings=bounded)
         except AssertionError as error:
-            broken = str(error).partition("\n")[0]
+            broken = str(error).partition("\n")[0] or "an assertion that says nothing"
             print("\n".join((str(error), *getattr(error, "__notes__", ()))))
     told = {**vars(arguments), "steps": taken, "revived": int(bool(broken))}
     print(json.dumps(told | {"broken": broken}))

@@ -54,6 +54,7 @@ class Wills(RuleBasedStateMachine):
         self.erased: set[str] = set()  # addresses that must stand nowhere
         self.letters: list[tuple[str, str]] = []
         self.sessions: list[str] = []
+        self.used: set[str] = set()
         self.reached = ADDRESSES[0]  # who got mail last: more is tried on them while its links are new
         self.steps = 0
         self.roster.clock.now = NOW
@@ -169,6 +170,13 @@ class Wills(RuleBasedStateMachine):
         self.demand(address, Wish.PREFERENCES)
         self.open_preferences(0)
 
+    @rule(address=people)
+    def think_better_of_it(self, address):
+        self.demand(address, Wish.JOIN)
+        self.leave_in_portal(address)
+        if self.links["confirm"]:
+            self.confirm(0)
+
     def demand(self, typed: str, wish: Wish, audience: str = "public") -> None:
         self.reset_limits()
         asked = Asked(address=mailbox(typed), wish=wish, language=Language("fr"), audience=audience)
@@ -193,7 +201,7 @@ class Wills(RuleBasedStateMachine):
             subscriptions.undo(link.token, self.app)
             if was_away:
                 assert self.gone_since[link.owner] <= link.moment, "an old link took back a later no"
-                assert self.roster.clock.now < link.until, "a link that is over took back a no"
+                self.acts(link)
                 self.will[link.owner] = link.before
 
     @rule(address=people)
@@ -215,6 +223,7 @@ class Wills(RuleBasedStateMachine):
                 return
             link = pick(self.links["preferences"], which)
             self.sessions.append(subscriptions.open_session(link.token, self.app))
+            self.acts(link)
 
     @precondition(lambda self: self.sessions)
     @rule(which=any_of, months=st.integers(0, 7), deed=st.sampled_from(("pause", "resume", "save", "leave", "erase")))
@@ -256,7 +265,7 @@ class Wills(RuleBasedStateMachine):
     def relay_fails(self, troubles):
         self.post.troubles = troubles
 
-    @rule(hours=st.sampled_from((0.1, 1, 25, 24 * 8, 24 * 70)))
+    @rule(hours=st.sampled_from((0.1, 1, 25, 24 * 7.5, 24 * 70)))  # 25 and 180: over, and not forgotten yet
     def time_passes(self, hours):
         self.roster.clock.now += timedelta(hours=hours)
         self.tend()
@@ -281,7 +290,7 @@ class Wills(RuleBasedStateMachine):
     def the_erased_stand_nowhere(self):
         if self.erased:
             found = self.roster.dump()
-            assert not [address for address in self.erased if address in found]
+            assert not [address for address in self.erased if address in found], "who was erased still stands there"
 
     # --- how
 
@@ -311,7 +320,8 @@ class Wills(RuleBasedStateMachine):
         with refusals():
             yield
         after = self.find(typed)
-        assert (before and (before.state, before.paused_until)) == (after and (after.state, after.paused_until))
+        same = (before and (before.state, before.paused_until)) == (after and (after.state, after.paused_until))
+        assert same, f"somebody else decided about {typed}"
 
     def leave(self, person: Subscriber) -> None:
         address = person.address.mailbox.lower()
@@ -326,8 +336,13 @@ class Wills(RuleBasedStateMachine):
     def clicked(self, link: Link, address: str) -> None:
         """The owner of an address acted on a link in their mailbox; one from before their last no must not work."""
         assert self.refused_at[address] <= link.moment, "an old link undid a later no"
-        assert self.roster.clock.now < link.until, "a link that is over did something"
+        self.acts(link)
         self.says_yes(address)
+
+    def acts(self, link: Link) -> None:
+        assert self.roster.clock.now < link.until, "a link that is over did something"
+        assert link.token not in self.used, "a link did something twice"
+        self.used.add(link.token)
 
     def says_yes(self, address: str) -> None:
         self.will[address] = True
