@@ -36,6 +36,7 @@ written = people.flatmap(lambda address: st.sampled_from((address, address.title
 lists = st.lists(people, min_size=1, unique=True)
 # The newest links (0 and on) and the oldest (-1 and down) more often than those between.
 any_of = st.integers(0, 3) | st.integers(-3, -1) | st.integers(0, 1_000)
+hours = st.sampled_from((0.1, 1, 25, 24 * 7.5, 24 * 70))  # 25 and 180: a link is over, and not forgotten yet
 AGREED = {"words": "Send it to me.", "form": "1"}
 
 
@@ -265,7 +266,14 @@ class Wills(RuleBasedStateMachine):
     def relay_fails(self, troubles):
         self.post.troubles = troubles
 
-    @rule(hours=st.sampled_from((0.1, 1, 25, 24 * 7.5, 24 * 70)))  # 25 and 180: over, and not forgotten yet
+    @rule(hours=hours, kind=st.sampled_from(sorted(LIVES)))
+    def come_late(self, hours, kind):
+        self.time_passes(hours)
+        press = {"confirm": self.confirm, "undo": self.undo, "move": self.confirm_move}
+        if self.links[kind]:
+            press.get(kind, self.open_preferences)(0)
+
+    @rule(hours=hours)
     def time_passes(self, hours):
         self.roster.clock.now += timedelta(hours=hours)
         self.tend()
