@@ -83,9 +83,12 @@ flood: $(TEST_READY)
 years: $(TEST_READY)
 	$(BIN)/python -m tests.campaigns.years --years $(YEARS) --seed $(SEED)
 
-# Hundreds of sequences of import, sync, leaving, erasing, old links: nobody unwilling is active. About a minute.
+# Hundreds of sequences of import, sync, portals, invitations, leaving, erasing, mails that fail, old links: nobody
+# unwilling is active. A quarter of them again on PostgreSQL. About two minutes.
 machine: $(TEST_READY)
+	@sh scripts/debian-packages.sh
 	$(BIN)/python -m tests.campaigns.machine --examples $(EXAMPLES) --seed $(SEED)
+	$(BIN)/python -m tests.campaigns.machine --examples $$(($(EXAMPLES) / 4)) --seed $(SEED) --database postgresql
 
 bench: $(TEST_READY)
 	@sh scripts/bench-peers.sh

@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 
 from newsletter import subscriptions
 from newsletter.cli.serve import web_app
+from newsletter.errors import LinkError
 from newsletter.keys import unsubscribe_token
 from newsletter.model import Scope, SubscriberState
 from newsletter.store import subscribers
@@ -202,6 +203,21 @@ def test_unsubscribing_a_stranger_is_fine_and_writes_to_nobody(portal: Portal) -
     answer = portal.post("unsubscriptions", {"address": "nobody@people.example"})
     assert (answer.status, told(answer)) == (200, {"subscribed": False})
     assert portal.mails("nobody@people.example") == []
+
+
+def test_unsubscribing_a_stranger_answers_what_waits_for_their_yes(portal: Portal) -> None:
+    """A confirmation from before works no more, one that is on its way does not leave, and one may ask anew."""
+    address = "undecided@people.example"
+    portal.post("signups", signup(address))
+    (mail,) = portal.mails(address)
+    portal.post("unsubscriptions", {"address": address})
+    assert portal.mails(address) == []
+    with pytest.raises(LinkError):
+        subscriptions.confirm(portal.link(mail), portal.app)
+    portal.clock.now += timedelta(days=1)
+    portal.post("signups", signup(address))
+    (mail,) = portal.mails(address)
+    assert subscriptions.confirm(portal.link(mail), portal.app).now
 
 
 def test_a_change_keeps_what_it_does_not_name(portal: Portal) -> None:

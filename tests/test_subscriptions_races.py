@@ -14,10 +14,11 @@ import pytest
 from newsletter import subscriptions
 from newsletter.app import App
 from newsletter.errors import LinkError, UsageError
-from newsletter.model import Format, Language, Subscriber, SubscriberState
+from newsletter.model import Consent, Format, Language, Subscriber, SubscriberId, SubscriberState
 from newsletter.parsing import parse_address
 from newsletter.store import subscribers
 from newsletter.subscriptions import Preferences
+from newsletter.subscriptions.joining import Joined
 from tests.support.databases import Database
 from tests.support.joining import Outbox
 from tests.support.sites import Clock, small_app
@@ -120,6 +121,22 @@ def test_pressing_twice_at_once_confirms_once_and_tells_both(outbox: Outbox, app
     token = outbox.token("confirm")
     answers = at_once(lambda: subscriptions.confirm(token, app).now)
     assert sorted(map(str, answers)) == ["False", "False", "False", "True"]
+
+
+def test_two_first_confirmations_at_once_are_one_person(outbox: Outbox, app: App) -> None:
+    """By two links: the second answers as if it had come a moment later, and what it says counts."""
+    outbox.ask(ROBIN)
+    second = outbox.token("confirm")
+    other = Subscriber(id=SubscriberId(7), address=parse_address(ROBIN), language=Language("fr"), format=Format.TEXT)
+    evidence = Consent(app.clock(), "confirmed by the first link", "")
+    done = meanwhile(app, lambda: subscriptions.confirm(second, app), lambda tx: subscribers.add(tx, other, evidence))  # type: ignore[arg-type]
+    person = outbox.person(ROBIN)
+    assert done.result() == Joined(person, now=True)  # type: ignore[arg-type]
+    assert person
+    assert (person.id, person.language, person.format) == (SubscriberId(7), "en", Format.HTML)
+    with app.store.read() as tx:
+        ways = [consent.how for consent in subscribers.consents(tx, person.id)]
+    assert sorted(ways) == ["confirmed by mailed link (form)", "confirmed by the first link"]
 
 
 def test_undoing_twice_at_once_tells_both_the_same(outbox: Outbox, app: App) -> None:

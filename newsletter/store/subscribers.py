@@ -50,6 +50,14 @@ def add(tx: Connection, subscriber: Subscriber, consent: Consent) -> bool:
     return True
 
 
+def add_or_hold(tx: Connection, subscriber: Subscriber, consent: Consent) -> Subscriber | None:
+    """``add``; None when that put them on the list, else whoever has the mailbox already, as ``hold`` does."""
+    while not add(tx, subscriber, consent):
+        if known := hold_by(tx, subscriber.address.mailbox):  # nobody, when its owner moved away this moment
+            return known
+    return None
+
+
 def add_all(tx: Connection, people: Sequence[tuple[Subscriber, Consent]]) -> None:
     """Put many on the list at once, none of whom is on it; IntegrityError when one is."""
     if people:

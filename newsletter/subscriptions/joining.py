@@ -186,15 +186,15 @@ def _enter(tx: Connection, grant: Grant, address: Address, known: Subscriber | N
         form=facts["form"],
     )
     person = Subscriber(
-        id=known.id if known else SubscriberId(app.chance.getrandbits(63)),
+        id=SubscriberId(app.chance.getrandbits(63)),
         address=address,
         language=Language(facts["language"]),
         audience=audience,
         format=Format(facts["format"]),
         admission=admission,
     )
+    known = known or subscribers.add_or_hold(tx, person, evidence)
     if known is None:
-        subscribers.add(tx, person, evidence)
         return person
     subscribers.record_consent(tx, known.id, evidence)
     if facts.get("invited") and known.state in REACHABLE:  # an operator's invitation chose no language, nor a pause
@@ -212,4 +212,4 @@ def _enter(tx: Connection, grant: Grant, address: Address, known: Subscriber | N
         state=SubscriberState.ACTIVE,
         paused_until=None,
     )
-    return person
+    return replace(person, id=known.id)

@@ -94,6 +94,12 @@ def _offer_undo(tx: Connection, before: Subscriber, app: App) -> str:
     return hand_out(tx, app, Purpose.UNDO, subscriber=before.id, facts=was, about=_on_page(before))
 
 
+def decline(address: Address, app: App) -> None:
+    """Whoever is not on the list says no to all that waits for their yes: a sign-up, a confirmation, a move to them."""
+    with app.store.begin() as tx:
+        _take_back(tx, address, app)
+
+
 def _on_page(person: Subscriber) -> str:
     return f"page/{person.id}"
 
@@ -189,12 +195,17 @@ def _erase(tx: Connection, known: Subscriber, app: App) -> None:
 
 
 def _forget_address(tx: Connection, address: Address, app: App) -> None:
+    _take_back(tx, address, app)
     key = suppressing.address_key(address, app)
+    suppressions.add(tx, Suppression(key=key, reason=Suppressed.ERASED, since=app.clock()))
+
+
+def _take_back(tx: Connection, address: Address, app: App) -> None:
+    """What was asked for this address and waits for its owner, in whatever stage it is."""
     signups.forget_mailbox(tx, address.mailbox)  # first: a sign-up that is being decided now makes a grant
-    grants.void(tx, subscriber=None, subject=key)
+    grants.void(tx, subscriber=None, subject=suppressing.address_key(address, app))
     grants.void_moves_to(tx, address.mailbox)
     notices.drop(tx, address.mailbox)
-    suppressions.add(tx, Suppression(key=key, reason=Suppressed.ERASED, since=app.clock()))
 
 
 def _void(tx: Connection, person: Subscriber, app: App, *, but: tuple[Purpose, ...] = ()) -> None:

@@ -62,12 +62,8 @@ def add(
             raise RefusedError(REFUSED[why])
         if why:
             suppressions.lift(tx, suppressing.address_key(person.address, app), (Suppressed.ERASED,))
-        if subscribers.add(tx, person, evidence):
-            return None
-        known = subscribers.hold_by(tx, person.address.mailbox)
-        if known is None:
-            raise AssertionError("an address that is taken belongs to somebody")
-        if again and known.state is not SubscriberState.ACTIVE:
+        known = subscribers.add_or_hold(tx, person, evidence)
+        if known and again and known.state is not SubscriberState.ACTIVE:
             subscribers.record_consent(tx, known.id, replace(evidence, how="added again by an operator"))
             subscribers.change(tx, known.id, evidence.at, state=SubscriberState.ACTIVE, paused_until=None)
     return known

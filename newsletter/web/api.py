@@ -137,9 +137,11 @@ def look_up(call: Call) -> bodies.Subscription:
 
 
 def unsubscribe(call: Call) -> bodies.Unsubscribed:
-    """Take an address off the list; its owner is told by mail, with a way back."""
+    """Take an address off the list; its owner is told by mail, with a way back. A stranger's yes is not waited for."""
     person = _person(call.portal, call.body.address, call.app)
-    if person:
+    if person is None:
+        subscriptions.decline(call.body.address, call.app)
+    else:
         try:
             subscriptions.leave(person, call.app)
         except LinkError:  # erased meanwhile: nothing is sent there either

@@ -99,6 +99,13 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
+    with running_cluster() as made:
+        yield made
+
+
+@contextmanager
+def running_cluster() -> Iterator[Cluster]:
+    """A PostgreSQL of one's own, with the schema in a database to copy."""
     programs = _programs()
     with _running(programs) as address:
         made = Cluster(address)

@@ -5,43 +5,39 @@ The model looks at no table: it hears who said what. Who said no last, or was to
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from starlette.requests import Request
 
 from newsletter import subscriptions
 from newsletter.errors import NewsletterError
 from newsletter.keys import unsubscribe_token
-from newsletter.model import Admission, Language, Subscriber, SubscriberState, Wish
+from newsletter.model import Admission, Language, Scope, Subscriber, SubscriberState, Wish
 from newsletter.store import subscribers
 from newsletter.store.database import Store
 from newsletter.store.tables import metadata
 from newsletter.subscriptions import Asked, Preferences
+from newsletter.subscriptions.portals import register
+from newsletter.web.api import OPERATIONS, Endpoint, Service, offered
 from tests.support.ledger import NOW
+from tests.support.postman import LIVES, TROUBLES, Link, Postman
 from tests.support.roster import Roster, mailbox
 
 ADDRESSES = ("ada@one.example", "ben@one.example", "cleo@staff.example")
 REACHED = (SubscriberState.ACTIVE, SubscriberState.PAUSED)
-people = st.sampled_from(ADDRESSES)
+people = st.sampled_from(ADDRESSES) | st.runner().map(lambda machine: machine.reached)
 written = people.flatmap(lambda address: st.sampled_from((address, address.title(), address.upper())))
 lists = st.lists(people, min_size=1, unique=True)
-any_of = st.integers(0, 3) | st.integers(0, 1_000)  # the newest links more often than old ones
-
-
-@dataclass(frozen=True)
-class Link:
-    """What somebody found in their mailbox or on a page: whose it is, when, and what they wanted before."""
-
-    token: str
-    owner: str
-    moment: int
-    before: bool | None = None
-    target: str = ""
+# The newest links (0 and on) and the oldest (-1 and down) more often than those between.
+any_of = st.integers(0, 3) | st.integers(-3, -1) | st.integers(0, 1_000)
+hours = st.sampled_from((0.1, 1, 25, 24 * 7.5, 24 * 70))  # 25 and 180: a link is over, and not forgotten yet
+AGREED = {"words": "Send it to me.", "form": "1"}
 
 
 class Wills(RuleBasedStateMachine):
@@ -57,14 +53,20 @@ class Wills(RuleBasedStateMachine):
         self.gone_since: dict[str, int] = dict.fromkeys(ADDRESSES, 0)  # the same, but for leaving again while away
         self.silenced: set[str] = set()  # addresses and domains that an operator suppressed
         self.erased: set[str] = set()  # addresses that must stand nowhere
-        self.links: dict[str, list[Link]] = {name: [] for name in ("confirm", "undo", "move", "preferences")}
         self.letters: list[tuple[str, str]] = []
         self.sessions: list[str] = []
+        self.used: set[str] = set()
+        self.reached = ADDRESSES[0]  # who got mail last: more is tried on them while its links are new
         self.steps = 0
         self.roster.clock.now = NOW
+        self.app.chance.seed(1)  # the same steps do the same, however many runs there were before
         with self.app.store.begin() as tx:
             for table in reversed(metadata.sorted_tables):
                 tx.execute(table.delete())
+        self.post = Postman(self.roster, self.moments)
+        self.links = self.post.links
+        self.token = register("intranet", tuple(Scope), self.app)
+        self.service = Service(self.app, offered(self.app), {})
 
     @property
     def app(self):
@@ -119,6 +121,45 @@ class Wills(RuleBasedStateMachine):
         subscriptions.erase_address(mailbox(typed), self.app)
         self.forget(typed)
 
+    @rule(typed=written, audience=st.sampled_from(("staff", "board")), again=st.booleans())
+    def invite(self, typed, audience, again):
+        self.reset_limits()
+        with self.deciding_nothing(typed):
+            subscriptions.invite(mailbox(typed), audience, Language("en"), self.app, again=again)
+        self.read_mail()
+
+    # --- portals
+
+    @rule(typed=written, audience=st.sampled_from(("public", "staff")))
+    def sign_up_in_portal(self, typed, audience):
+        with self.deciding_nothing(typed):
+            self.portal("signUp", address=typed, language="en", audience=audience, consent=AGREED)
+            self.erased.discard(typed.lower())
+        self.tend()
+
+    @rule(typed=written, language=st.sampled_from(("en", "fr")))
+    def change_in_portal(self, typed, language):
+        with self.deciding_nothing(typed):
+            self.portal("change", address=typed, language=language, format="text")
+
+    @rule(typed=written)
+    def leave_in_portal(self, typed):
+        address = typed.lower()
+        person, before = self.find(address), self.will[address]
+        self.portal("unsubscribe", address=typed)
+        self.says_no(address, anew=not person or person.state is not SubscriberState.UNSUBSCRIBED)
+        if person is None:  # nobody we know: that keeps no operator away, but answers what waits for their yes
+            self.will[address] = before
+        self.read_mail(before=before)
+
+    def portal(self, operation: str, **body: object) -> None:
+        """As over HTTP, from the token to the answer; ProblemError says no."""
+        self.reset_limits()
+        (op,) = (one for one in OPERATIONS if one.id == operation)
+        said = {b"authorization": f"Bearer {self.token}".encode(), b"content-type": b"application/json"}
+        request = Request({"type": "http", "method": op.method, "path": op.path, "headers": list(said.items())})
+        Endpoint((op,), self.service)._answer(request, json.dumps(body).encode())
+
     # --- people
 
     @rule(typed=written, wish=st.sampled_from(Wish), audience=st.sampled_from(("public", "staff")))
@@ -130,9 +171,15 @@ class Wills(RuleBasedStateMachine):
         self.demand(address, Wish.PREFERENCES)
         self.open_preferences(0)
 
+    @rule(address=people)
+    def think_better_of_it(self, address):
+        self.demand(address, Wish.JOIN)
+        self.leave_in_portal(address)
+        if self.links["confirm"]:
+            self.confirm(0)
+
     def demand(self, typed: str, wish: Wish, audience: str = "public") -> None:
-        with self.app.store.begin() as tx:
-            tx.execute(metadata.tables["bucket"].delete())  # limits are not what is tried here
+        self.reset_limits()
         asked = Asked(address=mailbox(typed), wish=wish, language=Language("fr"), audience=audience)
         subscriptions.ask(asked, self.app, network=str(next(self.networks)))
         self.erased.discard(typed.lower())  # they wrote it down for us again
@@ -155,6 +202,7 @@ class Wills(RuleBasedStateMachine):
             subscriptions.undo(link.token, self.app)
             if was_away:
                 assert self.gone_since[link.owner] <= link.moment, "an old link took back a later no"
+                self.acts(link)
                 self.will[link.owner] = link.before
 
     @rule(address=people)
@@ -176,6 +224,7 @@ class Wills(RuleBasedStateMachine):
                 return
             link = pick(self.links["preferences"], which)
             self.sessions.append(subscriptions.open_session(link.token, self.app))
+            self.acts(link)
 
     @precondition(lambda self: self.sessions)
     @rule(which=any_of, months=st.integers(0, 7), deed=st.sampled_from(("pause", "resume", "save", "leave", "erase")))
@@ -213,7 +262,18 @@ class Wills(RuleBasedStateMachine):
             if subscriptions.confirm_move(link.token, self.app).done and before is None:
                 self.clicked(link, link.target)
 
-    @rule(hours=st.sampled_from((0.1, 1, 25, 24 * 8, 24 * 70)))
+    @rule(troubles=st.lists(st.sampled_from(TROUBLES), min_size=1, max_size=3))
+    def relay_fails(self, troubles):
+        self.post.troubles = troubles
+
+    @rule(hours=hours, kind=st.sampled_from(sorted(LIVES)))
+    def come_late(self, hours, kind):
+        self.time_passes(hours)
+        press = {"confirm": self.confirm, "undo": self.undo, "move": self.confirm_move}
+        if self.links[kind]:
+            press.get(kind, self.open_preferences)(0)
+
+    @rule(hours=hours)
     def time_passes(self, hours):
         self.roster.clock.now += timedelta(hours=hours)
         self.tend()
@@ -238,7 +298,7 @@ class Wills(RuleBasedStateMachine):
     def the_erased_stand_nowhere(self):
         if self.erased:
             found = self.roster.dump()
-            assert not [address for address in self.erased if address in found]
+            assert not [address for address in self.erased if address in found], "who was erased still stands there"
 
     # --- how
 
@@ -251,39 +311,60 @@ class Wills(RuleBasedStateMachine):
         self.read_mail()
 
     def read_mail(self, *, target: str = "", before: bool | None = None) -> None:
-        kinds = {"confirm": "confirm", "goodbye": "undo", "move-old": "move", "move-new": "move",
-                 "preferences": "preferences", "already-subscribed": "preferences"}  # fmt: skip
-        for kind, recipient, token in self.roster.mails():
-            if kind in kinds:
-                self.links[kinds[kind]].append(Link(token, recipient.lower(), next(self.moments), before, target))
+        for address in self.post.carry(target=target, before=before):
+            self.reached = address
+            assert not self.silenced & {address, address.rpartition("@")[2]}, f"{address} got mail, and is suppressed"
+            assert address not in self.erased, f"{address} got mail, and was erased"
+
+    def reset_limits(self) -> None:
+        """They are not what is tried here."""
+        with self.app.store.begin() as tx:
+            tx.execute(metadata.tables["bucket"].delete())
+
+    @contextmanager
+    def deciding_nothing(self, typed: str) -> Iterator[None]:
+        """Whoever does this speaks for somebody else: who gets letters stays the same."""
+        before = self.find(typed)
+        with refusals():
+            yield
+        after = self.find(typed)
+        same = (before and (before.state, before.paused_until)) == (after and (after.state, after.paused_until))
+        assert same, f"somebody else decided about {typed}"
 
     def leave(self, person: Subscriber) -> None:
         address = person.address.mailbox.lower()
         before = self.will[address]
         left = subscriptions.leave(person, self.app)
-        self.says_no(address)
+        self.says_no(address, anew=bool(left.undo))
         self.read_mail(before=before)
         if left.undo:
-            self.gone_since[address] = self.refused_at[address]
-            self.links["undo"].append(Link(left.undo, address, next(self.moments), before))
+            until = self.roster.clock.now + LIVES["undo"]
+            self.links["undo"].append(Link(left.undo, address, next(self.moments), until, before))
 
     def clicked(self, link: Link, address: str) -> None:
         """The owner of an address acted on a link in their mailbox; one from before their last no must not work."""
         assert self.refused_at[address] <= link.moment, "an old link undid a later no"
+        self.acts(link)
         self.says_yes(address)
+
+    def acts(self, link: Link) -> None:
+        assert self.roster.clock.now < link.until, "a link that is over did something"
+        assert link.token not in self.used, "a link did something twice"
+        self.used.add(link.token)
 
     def says_yes(self, address: str) -> None:
         self.will[address] = True
         self.erased.discard(address)
 
-    def says_no(self, address: str) -> None:
-        self.will[address.lower()] = False
-        self.refused_at[address.lower()] = next(self.moments)
+    def says_no(self, address: str, *, anew: bool) -> None:
+        self.will[address] = False
+        self.refused_at[address] = next(self.moments)
+        if anew:
+            self.gone_since[address] = self.refused_at[address]
 
-    def forget(self, address: str) -> None:
-        self.says_no(address)
-        self.gone_since[address.lower()] = self.refused_at[address.lower()]
-        self.erased.add(address.lower())
+    def forget(self, typed: str) -> None:
+        self.says_no(typed.lower(), anew=True)
+        self.erased.add(typed.lower())
 
 
 def is_directorys(person: Subscriber) -> bool:
