@@ -10,14 +10,25 @@ from threading import Barrier
 from time import monotonic
 
 import pytest
+from sqlalchemy import Connection
 
 from newsletter import subscriptions
 from newsletter.app import App
-from newsletter.errors import LinkError, UsageError
-from newsletter.model import Consent, Format, Language, Subscriber, SubscriberId, SubscriberState
+from newsletter.errors import LinkError, RefusedError, UsageError
+from newsletter.model import (
+    Address,
+    Consent,
+    Format,
+    Language,
+    Subscriber,
+    SubscriberId,
+    SubscriberState,
+    Suppressed,
+    Suppression,
+)
 from newsletter.parsing import parse_address
-from newsletter.store import subscribers
-from newsletter.subscriptions import Preferences
+from newsletter.store import subscribers, suppressions
+from newsletter.subscriptions import Preferences, suppressing
 from newsletter.subscriptions.joining import Joined
 from tests.support.databases import Database
 from tests.support.joining import Outbox
@@ -98,6 +109,63 @@ def test_who_is_erased_meanwhile_stays_erased(
     assert (left.state, left.address.mailbox, left.language, left.paused_until) == (
         SubscriberState.ERASED, "", "", None,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda address, app: subscriptions.suppress(address, "", app, note="they asked"),
+        lambda address, app: subscriptions.suppress(None, address.domain, app, note="they asked"),
+        subscriptions.erase_address,
+    ],
+    ids=["address", "domain", "erased"],
+)
+def test_who_is_suppressed_while_they_confirm_is_not_on_the_list(
+    outbox: Outbox, app: App, act: Callable[[Address, App], object]
+) -> None:
+    """What an operator does at that moment sees them: they have come already, and go again."""
+    address = parse_address(ROBIN)
+    coming = Subscriber(id=SubscriberId(7), address=address, language=Language("en"))
+    evidence = Consent(app.clock(), "confirmed by mailed link", "")
+
+    def confirm(tx: Connection) -> None:
+        suppressions.hold_open(tx)
+        subscribers.add(tx, coming, evidence)
+
+    meanwhile(app, lambda: act(address, app), confirm).result()  # type: ignore[arg-type]
+    person = outbox.person(ROBIN)
+    assert person is None or person.state is SubscriberState.UNSUBSCRIBED
+
+
+@pytest.mark.parametrize("how", ["confirm", "move", "add", "undo"])
+def test_who_is_suppressed_meanwhile_is_not_let_in(outbox: Outbox, app: App, how: str) -> None:
+    """Whoever waits at the door finds it closed: each way in asks only once nobody is suppressed any more."""
+    new = "new@people.example"
+    if how in ("confirm", "add"):
+        outbox.ask(new)
+    else:
+        person = outbox.join(ROBIN if how == "move" else new)
+        if how == "move":
+            subscriptions.ask_to_move(person, parse_address(new), app)
+            subscriptions.confirm_move(outbox.token("move-old"), app)
+        else:
+            subscriptions.leave(person, app)
+    ways_in: dict[str, Callable[[], object]] = {
+        "confirm": lambda: subscriptions.confirm(outbox.token("confirm"), app),
+        "add": lambda: subscriptions.add(new, app, language="en", text_format="", consent="by phone"),
+        "move": lambda: subscriptions.confirm_move(outbox.token("move-new"), app),
+        "undo": lambda: subscriptions.undo(outbox.token("goodbye"), app),
+    }
+
+    def suppress(tx: Connection) -> None:
+        suppressions.close(tx)
+        key = suppressing.address_key(parse_address(new), app)
+        suppressions.add(tx, Suppression(key=key, reason=Suppressed.OPERATOR, since=app.clock(), shown=new))
+
+    done = meanwhile(app, ways_in[how], suppress)  # type: ignore[arg-type]
+    assert isinstance(done.exception(), LinkError | RefusedError)
+    person = outbox.person(new)
+    assert person is None or person.state is SubscriberState.UNSUBSCRIBED
 
 
 def at_once(act: Callable[[], object], times: int = 4) -> list[object]:

@@ -94,7 +94,7 @@ class Store:
 
         if not self._is_sqlite:
             with self.begin() as connection:
-                connection.execute(select(func.pg_advisory_xact_lock(_lock_number(UPGRADE))))
+                connection.execute(select(func.pg_advisory_xact_lock(lock_number(UPGRADE))))
                 upgrade(connection)
             return
         with _os_errors(self.name):
@@ -203,7 +203,7 @@ class Store:
 
     @contextmanager
     def _advisory_lock(self, name: str) -> Iterator[Callable[[], bool]]:
-        number = _lock_number(name)
+        number = lock_number(name)
         # Its own connection, without a transaction, for as long as the lock is held.
         with explained(self.name):
             connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
@@ -230,7 +230,7 @@ def _taken(name: str, holder: str) -> str:
     return f"{holder} is at it already ({name}); wait until it has finished"
 
 
-def _lock_number(name: str) -> int:
+def lock_number(name: str) -> int:
     """PostgreSQL numbers its advisory locks: a signed 64-bit number made of ours and the name."""
     return int.from_bytes(sha256(f"newsletter:{name}".encode()).digest()[:8], "big", signed=True)
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import case, delete, select, update
+from sqlalchemy import case, delete, func, select, update
 
 from newsletter.model import Suppressed, Suppression
+from newsletter.store.database import lock_number
 from newsletter.store.rows import insert
+from newsletter.store.tables import POSTGRESQL
 from newsletter.store.tables import suppression as table
 
 if TYPE_CHECKING:
@@ -20,6 +22,22 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
 BATCH: Final = 1_000
+DOOR: Final = "door"
+
+
+def hold_open(tx: Connection) -> None:
+    """Nobody is suppressed or forgotten until ``tx`` ends, so that whoever it lets in is none of those.
+
+    To be called before anything else is asked, on PostgreSQL; SQLite knows one writer at a time anyway.
+    """
+    if tx.dialect.name == POSTGRESQL:
+        tx.execute(select(func.pg_advisory_xact_lock_shared(lock_number(DOOR))))
+
+
+def close(tx: Connection) -> None:
+    """Nobody is let in until ``tx`` ends, and whoever is being let in has come by now. To be called first as well."""
+    if tx.dialect.name == POSTGRESQL:
+        tx.execute(select(func.pg_advisory_xact_lock(lock_number(DOOR))))
 
 
 def add(tx: Connection, suppression: Suppression) -> None:

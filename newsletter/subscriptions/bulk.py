@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, TextIO
 
 from newsletter.errors import RefusedError, UsageError
 from newsletter.model import PUBLIC, Admission, Consent, Format, Subscriber, SubscriberId, SubscriberState, Suppressed
-from newsletter.store import subscribers
+from newsletter.store import subscribers, suppressions
 from newsletter.store.staging import Staging
 from newsletter.subscriptions import suppressing
 from newsletter.subscriptions.people import checked_consent, everybody
@@ -240,6 +240,7 @@ def _stage(rows: Iterable[Row], staged: Staging, problems: Problems) -> None:
 def _transaction(app: App, *, dry: bool) -> Iterator[Connection]:
     with app.store.read() if dry else app.store.begin() as tx:
         if not dry:
+            suppressions.hold_open(tx)
             subscribers.close_to_others(tx)
         yield tx
 

@@ -199,6 +199,7 @@ def confirm_move(token: str, app: App) -> Moved:
     now = app.clock()
     try:
         with app.store.begin() as tx:
+            suppressions.hold_open(tx)
             grant = find(tx, token, now, Purpose.MOVE_OLD, Purpose.MOVE_NEW)
             person = _held(tx, grant.subscriber)
             address = Address(grant.facts["mailbox"], grant.facts["typed"])

@@ -62,6 +62,7 @@ def confirm(token: str, app: App) -> Joined:
     """
     now = app.clock()
     with app.store.begin() as tx:
+        suppressions.hold_open(tx)
         grant = find(tx, token, now, Purpose.CONFIRM)
         address = Address(grant.facts["mailbox"], grant.facts["typed"])
         fresh = grants.use(tx, grant.digest, now)

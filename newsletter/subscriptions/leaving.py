@@ -97,6 +97,7 @@ def _offer_undo(tx: Connection, before: Subscriber, app: App) -> str:
 def decline(address: Address, app: App) -> None:
     """Whoever is not on the list says no to all that waits for their yes: a sign-up, a confirmation, a move to them."""
     with app.store.begin() as tx:
+        suppressions.close(tx)
         _take_back(tx, address, app)
 
 
@@ -112,6 +113,7 @@ def undo(token: str, app: App) -> Subscriber:
     """
     now = app.clock()
     with app.store.begin() as tx:
+        suppressions.hold_open(tx)
         grant = find(tx, token, now, Purpose.UNDO)
         fresh = grants.use(tx, grant.digest, now)
         person = subscribers.hold(tx, grant.subscriber) if grant.subscriber is not None else None
@@ -154,6 +156,7 @@ def erase(person: Subscriber, app: App) -> None:
 def erase_address(address: Address, app: App) -> bool:
     """Forget an address, on the list or not; True when it was on it."""
     with app.store.begin() as tx:
+        suppressions.close(tx)
         person = subscribers.find(tx, address.mailbox)
         if person:
             _erase(tx, person, app)
@@ -167,6 +170,7 @@ def suppress(address: Address | None, domain: str, app: App, *, note: str) -> in
     """Write to an address, or to a whole domain, never again; returns how many subscribers that ends."""
     now = app.clock()
     with app.store.begin() as tx:
+        suppressions.close(tx)
         if address:
             key, shown = suppressing.address_key(address, app), address.mailbox
             found = subscribers.find(tx, address.mailbox)

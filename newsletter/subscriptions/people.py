@@ -57,6 +57,7 @@ def add(
         format=row.format or Format.HTML,
     )
     with app.store.begin() as tx:
+        suppressions.hold_open(tx)
         why = suppressing.reason(tx, person.address, app)
         if why and not (again and why is Suppressed.ERASED):
             raise RefusedError(REFUSED[why])

@@ -141,7 +141,8 @@ def unsubscribe(call: Call) -> bodies.Unsubscribed:
     person = _person(call.portal, call.body.address, call.app)
     if person is None:
         subscriptions.decline(call.body.address, call.app)
-    else:
+        person = _person(call.portal, call.body.address, call.app)  # whose own yes came meanwhile
+    if person:
         try:
             subscriptions.leave(person, call.app)
         except LinkError:  # erased meanwhile: nothing is sent there either
