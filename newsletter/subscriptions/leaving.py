@@ -11,6 +11,7 @@ from newsletter.keys import read_unsubscribe_token
 from newsletter.model import Consent, Purpose, SubscriberState, Suppressed, Suppression
 from newsletter.store import buckets, deliveries, grants, notices, signups, subscribers, suppressions
 from newsletter.subscriptions import suppressing
+from newsletter.subscriptions.evidence import UNDONE
 from newsletter.subscriptions.intake import DAY
 from newsletter.subscriptions.links import find, hand_out, post_link
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from newsletter.model import Address, Subscriber, SubscriberId
 
 GOODBYES_A_DAY: Final = 2
-UNDONE: Final = "took the leaving back by its link"
 NOBODY: Final = "this link belongs to nobody any more"
 
 

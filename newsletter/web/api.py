@@ -23,7 +23,8 @@ from newsletter.errors import LinkError
 from newsletter.model import PUBLIC, Format, Scope, Wish
 from newsletter.subscriptions import portals
 from newsletter.subscriptions.choosing import Preferences
-from newsletter.subscriptions.intake import PORTALS, Asked
+from newsletter.subscriptions.evidence import PORTALS
+from newsletter.subscriptions.intake import Asked
 from newsletter.subscriptions.joining import admission_to
 from newsletter.web import bodies
 from newsletter.web.consent import FORM, consent_words
