@@ -83,7 +83,13 @@ def confirm(token: str, app: App) -> Joined:
                 language=person.language,
                 created=now,
                 expires=now + WELCOME_LIFE,
-                facts=facts_of({"month": latest_month(tx), "audience": unmade(person.audience, person.language, app)}),
+                facts=facts_of(
+                    {
+                        "month": latest_month(tx),
+                        "audience": unmade(person.audience, person.language, app),
+                        "reader": person.id,
+                    }
+                ),
             ),
         )
     return Joined(person, now=True)
