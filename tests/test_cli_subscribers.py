@@ -108,6 +108,12 @@ def test_erasing_wants_the_address_typed_back(site: Site, answered) -> None:
     assert "not on the list" in site.must("subscribers", "erase", ANN, "--yes")
 
 
+def test_suppressing_needs_a_reason(site: Site) -> None:
+    """Whoever lifts it years later has nothing else to go by."""
+    assert site.newsletter("subscribers", "suppress", "robin@people.example", "--reason", " ", "--yes") == 2
+    assert site.json("subscribers", "suppressed")["suppressed"] == []
+
+
 def test_suppressing_a_domain_asks_and_is_listed(site: Site, answered) -> None:
     """Its people are unsubscribed; the erased are only counted."""
     site.subscribe(ROBIN, ANN, "me@bücher.example")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from newsletter.cli.common import json_option, opened_app, parsed_address, print_json
-from newsletter.errors import RefusedError
+from newsletter.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
     from newsletter.model import Address
@@ -42,6 +42,8 @@ def suppress(target: str, reason: str, *, yes: bool) -> None:
     from newsletter import subscriptions  # noqa: PLC0415
 
     address, domain = _target(target)
+    if not reason.strip():
+        raise UsageError('say why, and who decided it, for example: --reason "asked by phone"')
     if not yes and not click.confirm(f"Write to {target} never again?", err=True):
         raise RefusedError("nothing was suppressed")
     with opened_app() as app:

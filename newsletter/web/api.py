@@ -279,7 +279,10 @@ def offered(app: App) -> bodies.Publication:
     """What the site has to choose from."""
     publication = app.publication
     audiences = [bodies.OfferedAudience(PUBLIC, {}, ())]
-    audiences += [bodies.OfferedAudience(one.name, one.title, one.domains) for one in app.audiences.values()]
+    # As on our own form: what comes by invitation or from a directory is nothing to choose from.
+    audiences += [
+        bodies.OfferedAudience(one.name, one.title, one.domains) for one in app.audiences.values() if one.domains
+    ]
     return bodies.Publication(
         name=publication.name,
         languages=publication.languages,
