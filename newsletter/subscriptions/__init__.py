@@ -34,7 +34,17 @@ from newsletter.subscriptions.choosing import (
 )
 from newsletter.subscriptions.intake import Asked, ask
 from newsletter.subscriptions.joining import confirm, invite, unmade
-from newsletter.subscriptions.leaving import Left, bounced, erase, erase_address, leave, leave_by_token, suppress, undo
+from newsletter.subscriptions.leaving import (
+    Left,
+    bounced,
+    erase,
+    erase_address,
+    leave,
+    leave_by_address,
+    leave_by_token,
+    suppress,
+    undo,
+)
 from newsletter.subscriptions.leaving import look_up as look_up
 from newsletter.subscriptions.limits import admit
 from newsletter.subscriptions.links import look, reader_of
@@ -77,6 +87,7 @@ __all__ = [
     "invite",
     "is_silent",
     "leave",
+    "leave_by_address",
     "leave_by_token",
     "look",
     "look_up",
