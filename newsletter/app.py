@@ -28,7 +28,8 @@ from newsletter.deliver.postfix import PostfixRecords
 from newsletter.deliver.relay import Relay, Tls
 from newsletter.deliver.smime import SmimeSigner
 from newsletter.errors import ConfigError
-from newsletter.keys import LinkKeys, grant_token
+from newsletter.keys import LinkKeys, grant_token, unsubscribe_token
+from newsletter.model import SubscriberId
 from newsletter.render.environment import Templates
 from newsletter.render.notices import render_notice
 from newsletter.store.database import Store
@@ -92,7 +93,10 @@ class App:
     def write_notice(self, notice: Notice) -> NoticeText:
         """A notice's text, with the link that it grants. ValueError when the key of that link is gone."""
         token = grant_token(self.keys, notice.nonce) if notice.nonce else ""
-        return render_notice(notice.kind, notice.language, notice.facts, self.publication, self.templates, token=token)
+        facts = dict(notice.facts)
+        if reader := facts.pop("reader", None):  # their link to leave is made when the mail does, and kept nowhere
+            facts["leave"] = self.publication.url(f"/u/{unsubscribe_token(self.keys, SubscriberId(reader))}")
+        return render_notice(notice.kind, notice.language, facts, self.publication, self.templates, token=token)
 
     @property
     def relays(self) -> tuple[Relay, ...]:

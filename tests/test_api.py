@@ -17,11 +17,11 @@ from newsletter import subscriptions
 from newsletter.cli.serve import web_app
 from newsletter.errors import LinkError
 from newsletter.keys import unsubscribe_token
-from newsletter.model import Scope, SubscriberState
+from newsletter.model import AudienceRule, Scope, SubscriberState
 from newsletter.store import subscribers
 from newsletter.store.database import Store
 from newsletter.subscriptions.choosing import pause
-from newsletter.web.api import OPERATIONS
+from newsletter.web.api import OPERATIONS, offered
 from newsletter.web.bodies import MAX_FAULTS
 from newsletter.web.consent import FORM
 from newsletter.web.problems import KINDS, as_problem
@@ -85,6 +85,13 @@ def test_a_portal_learns_what_it_has_to_show(portal: Portal) -> None:
     assert said["consent"]["en"]["form"] == FORM
     assert "Monthly Security Report of Meridian Laboratory" in said["consent"]["en"]["words"]
     assert said["consent"]["fr"]["words"].startswith("Je souhaite")
+
+
+def test_an_audience_that_nobody_can_choose_is_not_offered(portal: Portal) -> None:
+    """It comes by invitation, or from a directory; its name may be nobody's business either."""
+    rules = replace(portal.app.settings.subscribers, audiences=(MEMBERS, AudienceRule(name="board", title={})))
+    offer = offered(replace(portal.app, settings=replace(portal.app.settings, subscribers=rules)))
+    assert offer.audience_names == ("public", "members")
 
 
 def test_what_a_portal_shows_is_what_it_may_send(portal: Portal) -> None:

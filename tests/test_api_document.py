@@ -91,6 +91,17 @@ def test_the_handbook_shows_every_operation(document: dict[str, Any]) -> None:
     assert [kind.name for kind in KINDS if f"`{kind.name}`" not in text] == []
 
 
+def test_the_handbook_shows_what_a_publication_says(portal: Portal) -> None:
+    """Whoever copies an example sends the sentence and the form that this version shows."""
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    shown = json.loads(text.split("```json\n")[1].partition("```")[0])
+    said = told(portal.call("GET", "publication"))
+    shown["consent"]["fr"] = said["consent"]["fr"]  # left out for its length
+    assert shown == said
+    example = json.loads(text.partition("api/v1/signups")[2].partition("-d '")[2].partition("'")[0])
+    assert example["consent"] == said["consent"]["en"]
+
+
 # --- schemathesis ------------------------------------------------------------------------------------------------
 
 

@@ -46,6 +46,13 @@ def test_every_command_says_what_it_does_with_a_real_example(name: str, capsys: 
         assert "Example: newsletter" in told
 
 
+@pytest.mark.parametrize("name", ["new", "feeds", "subscribers", "portals", "keys", "db", "config"])
+def test_a_group_says_of_each_command_what_it_does_to_the_end(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A line that is cut off leaves out how the sentence goes on."""
+    assert run([name, "--help"]) == 0
+    assert "..." not in capsys.readouterr().out.partition("Commands:")[2]
+
+
 def test_a_mistyped_command_gets_the_nearest_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["sned"]) == 2
     assert "Did you mean 'send'?" in capsys.readouterr().err

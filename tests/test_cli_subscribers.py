@@ -108,6 +108,23 @@ def test_erasing_wants_the_address_typed_back(site: Site, answered) -> None:
     assert "not on the list" in site.must("subscribers", "erase", ANN, "--yes")
 
 
+def test_who_asks_by_phone_to_leave_is_unsubscribed_and_can_come_back(site: Site) -> None:
+    """Not suppressed: then they could not sign up again."""
+    site.subscribe(ROBIN)
+    assert site.must("subscribers", "unsubscribe", ROBIN) == "unsubscribed; a mail tells its owner\n"
+    assert site.must("subscribers", "unsubscribe", ROBIN) == "unsubscribed\n"
+    assert [one["state"] for one in site.json("subscribers", "list")["subscribers"]] == ["unsubscribed"]
+    assert site.json("subscribers", "suppressed")["suppressed"] == []
+    assert rows(site, "SELECT kind FROM notice") == [("goodbye",)]
+    assert site.newsletter("subscribers", "unsubscribe", "nobody@people.example") == 2
+
+
+def test_suppressing_needs_a_reason(site: Site) -> None:
+    """Whoever lifts it years later has nothing else to go by."""
+    assert site.newsletter("subscribers", "suppress", "robin@people.example", "--reason", " ", "--yes") == 2
+    assert site.json("subscribers", "suppressed")["suppressed"] == []
+
+
 def test_suppressing_a_domain_asks_and_is_listed(site: Site, answered) -> None:
     """Its people are unsubscribed; the erased are only counted."""
     site.subscribe(ROBIN, ANN, "me@bücher.example")

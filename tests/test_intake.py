@@ -19,7 +19,8 @@ from newsletter.store import signups
 from newsletter.store.database import WRITES
 from newsletter.store.tables import metadata
 from newsletter.subscriptions import Asked
-from newsletter.subscriptions.intake import HELD_FOR, MAX_DECIDED, PORTALS, TURN
+from newsletter.subscriptions.evidence import PORTALS
+from newsletter.subscriptions.intake import HELD_FOR, MAX_DECIDED, TURN
 from tests.support.databases import Database
 from tests.support.joining import Outbox
 from tests.support.sites import READER, Clock, small_app

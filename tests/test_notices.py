@@ -16,7 +16,7 @@ from newsletter.render.environment import Templates
 from newsletter.render.markup import parse_fragment
 from newsletter.render.notices import GRANT_PATH, facts_of, render_notice
 from newsletter.render.text import COLUMNS
-from tests.support.notices import KINDS, LANGUAGES, OTHERS, PACKAGED, PERSONAL, TOKEN, WITH_HTML, message, notice
+from tests.support.notices import KINDS, LANGUAGES, LEAVE, OTHERS, PACKAGED, PERSONAL, TOKEN, WITH_HTML, message, notice
 from tests.support.samples import EN, FR, sample_publication
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ SAYS = {
     ("move-new", FR): ("à cette adresse", "Accepter le changement", "rien ne sera envoyé"),
     ("export-ready", EN): ("Everything that we hold", "Get my data", "nobody else gets the file"),
     ("export-ready", FR): ("Tout ce que nous savons", "Obtenir mes données", "personne d’autre n’obtient le fichier"),
-    ("welcome", EN): ("is confirmed", "Read the report of October 2026", "once a month", "at the end of any report"),
-    ("welcome", FR): ("est confirmée", "Lire le rapport pour octobre 2026", "une fois par mois", "à la fin de"),
+    ("welcome", EN): ("is confirmed", "Read the report of October 2026", "once a month", "one button and no questions"),
+    ("welcome", FR): ("est confirmée", "Lire le rapport pour octobre 2026", "une fois par mois", "sans question"),
     ("alarm-surge", EN): ("412 sign-ups are held", "signups release", "signups drop", "after 7 days"),
     ("alarm-surge", FR): ("412 inscriptions sont retenues", "signups release", "signups drop", "au bout de 7 jours"),
 }  # fmt: skip
@@ -118,6 +118,14 @@ def test_welcome_leads_to_the_latest_report_once_and_to_the_preferences(language
     for address in (f"/{language}/reports/2026-10/", f"/{language}/preferences/"):
         assert made.text.split("\n").count(PUBLICATION.url(address)) == 1
         assert hrefs(made.html).count(PUBLICATION.url(address)) == 1
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_welcome_has_the_way_out(language: Language) -> None:
+    """The first report may be a month away: whoever did not mean to join must not have to wait for it."""
+    made = notice("welcome", language)
+    assert made.text.split("\n").count(LEAVE) == 1
+    assert hrefs(made.html).count(LEAVE) == 1
 
 
 def test_welcome_before_the_first_report_promises_none() -> None:

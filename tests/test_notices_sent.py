@@ -15,6 +15,7 @@ from newsletter import subscriptions
 from newsletter.app import App
 from newsletter.duties import Duties
 from newsletter.errors import RefusedError
+from newsletter.keys import unsubscribe_token
 from newsletter.model import Notice, Purpose, SubscriberState, Wish
 from newsletter.parsing import parse_address
 from newsletter.render.notices import GRANT_PATH
@@ -95,6 +96,18 @@ def test_the_confirmation_arrives_and_its_link_subscribes(app: App, mailserver: 
         "Monthly Security Report: please confirm your subscription",
         "Monthly Security Report: welcome",
     ]
+
+
+def test_the_link_in_the_welcome_takes_its_reader_off_the_list(app: App, mailserver: MailServer) -> None:
+    """It is made when the mail leaves, and is no more in the outbox than any other."""
+    ask(app)
+    post(app)
+    joined = subscriptions.confirm(token_of(mailserver.mails_to(ASKER.mailbox)[-1], app), app)
+    link = unsubscribe_token(app.keys, joined.subscriber.id)
+    assert link not in str(rows(app))
+    post(app)
+    assert all(app.publication.url(f"/u/{link}") in part for part in parts(mailserver.mails_to(ASKER.mailbox)[-1]))
+    assert subscriptions.leave_by_token(link, app).subscriber.address == ASKER
 
 
 def test_the_confirmation_repeats_nothing_that_was_typed(app: App, mailserver: MailServer) -> None:

@@ -28,6 +28,29 @@ LOOKS = pytest.mark.parametrize(
     ],
 )
 MIN_TARGET = 44  # pixels (WCAG 2.5.5)
+# What a page loses when all of its text is twice as large: what sticks out at the side, what is cut off inside its own
+# box, and controls that lie upon each other. What is hidden from sight on purpose (.skip, .hidden) is none of it.
+LOST = """width => {
+  document.documentElement.style.fontSize = "200%";
+  const seen = [...document.querySelectorAll("body *")]
+    .filter(thing => thing.checkVisibility({visibilityProperty: true}) && !thing.closest(".skip, .hidden"));
+  const box = thing => thing.getBoundingClientRect();
+  const told = (what, thing) => `${what}: ${thing.outerHTML.slice(0, 80)}`;
+  const out = seen.filter(thing => box(thing).right > width + 0.5 || box(thing).left < -0.5);
+  const cut = seen
+    .filter(thing => thing.matches("button, .button, input, select") || getComputedStyle(thing).overflow != "visible")
+    .filter(thing => thing.scrollHeight > thing.clientHeight + 1
+      || (thing.localName != "input" && thing.scrollWidth > thing.clientWidth + 1));  // a field scrolls what is typed
+  const controls = seen.filter(thing => thing.matches("a, button, input, select, label"));
+  const upon = controls.filter((one, at) => controls.slice(at + 1).some(other => !one.contains(other)
+    && Math.min(box(one).right, box(other).right) - Math.max(box(one).left, box(other).left) > 1
+    && Math.min(box(one).bottom, box(other).bottom) - Math.max(box(one).top, box(other).top) > 1));
+  return [
+    ...(document.documentElement.scrollWidth > width ? [`${document.documentElement.scrollWidth} wide`] : []),
+    ...out.map(thing => told("out", thing)), ...cut.map(thing => told("cut", thing)),
+    ...upon.map(thing => told("upon another", thing)),
+  ];
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -224,6 +247,32 @@ def test_every_page_is_accessible_in_its_normal_state(
                 look_over(page, width)
             assert not [error for error in visit.errors if "404" not in error]
             assert visit.outside == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [390, 1280])
+def test_text_of_twice_its_size_loses_nothing(house: House, browser: Browser, places: Places, *, width: int) -> None:
+    """Who has all text doubled, on a telephone or on a desk, scrolls down alone and misses nothing (WCAG 1.4.4)."""
+    open_to_all = [*PLAIN, *(places.paths[name] for name in MAILED)]
+    for paths, cookie in ((open_to_all, None), (HELD, places.cookie), (("/en/preferences/",), places.gone)):
+        with visiting(browser, house.at + paths[0], width=width, cookie=cookie) as (page, _):
+            for path in paths:
+                page.goto(house.at + path)
+                assert (path, page.evaluate(LOST, width)) == (path, [])
+
+
+@pytest.mark.parametrize("width", [390, pytest.param(1280, marks=pytest.mark.slow)])
+def test_a_form_that_is_wrong_loses_nothing_in_text_of_twice_its_size(
+    house: House, browser: Browser, places: Places, *, width: int
+) -> None:
+    """Summary, message and field of a fault stay whole when all text is doubled (WCAG 1.4.4)."""
+    forms = (("/fr/subscribe/", "S\u2019abonner", None), ("/fr/preferences/", "Changer d\u2019adresse", places.cookie))
+    for path, button, cookie in forms:
+        with visiting(browser, house.at + path, width=width, cookie=cookie) as (page, _):
+            page.locator("#address").fill("zoé@people.example")
+            with page.expect_navigation():
+                press(page, button)
+            assert (path, page.evaluate(LOST, width)) == (path, [])
 
 
 @LOOKS

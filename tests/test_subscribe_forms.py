@@ -140,6 +140,14 @@ def test_what_was_typed_comes_back_as_text_and_never_whole_when_it_is_huge(house
     assert "x" * 400 not in answer.text
 
 
+def test_a_control_character_is_refused_and_does_not_come_back_as_one(house: House) -> None:
+    """HTML has no NUL: the page that comes back would not be one any more."""
+    answer = house.fill_in(JOIN, "robin@people\x00\x9f.example")
+    assert (answer.status, b"\x00" in answer.body) == (422, False)
+    assert 'value="robin@people\ufffd\ufffd.example"' in answer.text
+    assert waiting(house) == []
+
+
 def test_a_form_that_comes_back_faster_than_a_person_types_has_to_be_sent_again(house: House) -> None:
     """The stamp stays, so that whoever was so quick has only to press once more."""
     stamp = house.stamp(JOIN)

@@ -108,7 +108,7 @@ def test_the_page_speaks_the_reader_s_language(house: House) -> None:
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_link_that_we_did_not_make_gets_one_friendly_page(house: House, method: str, token: str) -> None:
     answer = ask(f"{house.at}/l/{token}", method=method, headers={"Accept-Language": "fr-CH, fr;q=0.9, en;q=0.8"})
-    assert (answer.status, "pas l\u2019un des nôtres" in answer.text) == (404, True)
+    assert (answer.status, "Nous ne connaissons pas ce lien" in answer.text) == (404, True)
     assert 'href="/fr/preferences/"' in answer.text
     assert token not in answer.text or token == "x"
 
@@ -174,6 +174,20 @@ def test_the_link_to_preferences_opens_them_once(house: House) -> None:
     assert [ask(link, method=method).status for method in ("GET", "POST")] == [410, 410]
     again = ask(link, method="POST", headers={"Cookie": cookie})
     assert (again.status, again.headers["Location"], again.headers["Set-Cookie"]) == (303, CHOOSE, None)
+
+
+def test_a_link_that_leaving_took_back_is_not_called_a_stranger_s(house: House) -> None:
+    """It came from us, minutes ago: that we do not know it any more is all that can be said."""
+    house.later(days=2)
+    address = reader(house)
+    house.later(days=2)
+    house.fill_in(CHOOSE, address)
+    link = house.link_to(address)
+    ask(personal(house, address), method="POST")
+    answer = ask(link)
+    assert answer.status == 404
+    assert "We do not know this link" in answer.text
+    assert "or that a later change took back" in answer.text
 
 
 def test_what_we_hold_comes_by_its_mailed_link_once(house: House) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 
 from newsletter import subscriptions
-from newsletter.model import Format, Purpose, Subscriber, SubscriberState
+from newsletter.model import Format, Purpose, Scope, Subscriber, SubscriberState
+from newsletter.subscriptions import portals
 from newsletter.subscriptions.links import LIVES
 from tests.support.reception import AUDIENCE, House, receiving
 from tests.support.webserver import Answer, ask
@@ -202,7 +204,9 @@ def test_moving_and_mailing_have_their_limits(reader: Reader) -> None:
 def test_what_we_hold_is_told_in_words_and_as_a_file(reader: Reader) -> None:
     page = reader.get().text
     assert "I would like to receive the Monthly Security Report" in page
-    assert "confirmed by mailed link (form)" in page
+    assert re.search(r": confirmed by the mailed link \(form\), asked for on [\w ]+, \d\d:\d\d *<q>", page)
+    french = reader.get("/fr/preferences/").text
+    assert re.search(r"\xa0: confirmation par le lien envoyé \(formulaire\), demande du [\w ]+, \d\d:", french)
     file = reader.get(f"{HERE}data.json")
     assert (file.headers["Content-Type"], file.headers["Cache-Control"]) == ("application/json", "no-store")
     held = json.loads(file.text)
@@ -263,3 +267,15 @@ def test_the_privacy_notice_states_what_the_settings_and_the_program_say(
     assert f"works for {confirm} days" in pages["en"]
     assert f"work for {link} hours" in pages["en"]
     assert f"vaut {confirm} jours" in pages["fr"]
+
+
+def test_the_privacy_notice_names_the_portals_that_may_look_people_up(house: House) -> None:
+    """Those alone: not who merely asks for sign-ups, nor who was let in once."""
+    notice = f"{house.at}/en/privacy/"
+    portals.register("doorbell", {Scope.SIGNUP}, house.app)
+    assert "may look up your subscription" not in ask(notice).text
+    portals.register("intranet", {Scope.MANAGE}, house.app)
+    page = ask(notice).text
+    assert "may look up your subscription, change it and end it for you: intranet." in page
+    portals.revoke("intranet", house.app)
+    assert "may look up your subscription" not in ask(notice).text

@@ -160,7 +160,7 @@ def test_files_of_spreadsheets_are_understood(small: Roster, content: str) -> No
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "line 1: unknown column '(nothing)'"),
+        (b"", "line 1: names no columns; the columns are address, language, audience, format, note, and state"),
         (b"mail\nx", "line 1: unknown column 'mail'; the columns are address, language"),
         (b"language\nen\n", "line 1: no column address"),
         (b"address,address\n", "line 1: a column stands there twice"),

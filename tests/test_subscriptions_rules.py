@@ -15,9 +15,10 @@ from newsletter.errors import LinkError, RefusedError, TooManyError, UsageError
 from newsletter.keys import unsubscribe_token
 from newsletter.model import Admission, Format, Language, SubscriberState, Wish
 from newsletter.parsing import parse_address
+from newsletter.render.words import words
 from newsletter.store import signups, subscribers, suppressions
 from newsletter.store.tables import metadata
-from newsletter.subscriptions import Preferences
+from newsletter.subscriptions import Preferences, evidence
 from newsletter.subscriptions.intake import HELD_FOR
 from newsletter.subscriptions.links import LIVES
 from tests.support.joining import Outbox
@@ -76,6 +77,28 @@ def test_nobody_is_on_the_list_before_they_confirm(outbox: Outbox, app: App) -> 
     assert (consent.at, consent.words, consent.form) == (NOW, "I agree.", "1")
     assert consent.how == "confirmed by mailed link (form)"
     assert kinds(outbox) == ["confirm", "welcome"]
+
+
+@pytest.mark.parametrize(
+    ("how", "note", "french"),
+    [
+        (
+            evidence.CONFIRMED.format(evidence.FORM),
+            evidence.ASKED.format(NOW),
+            "confirmation par le lien envoyé (formulaire), demande du 2 novembre 2026, 13:00",
+        ),
+        (evidence.CONFIRMED.format(evidence.INVITED), "", "confirmation par le lien envoyé (invitation)"),
+        (evidence.CONFIRMED.format("portal intranet"), "", "confirmation par le lien envoyé (portail intranet)"),
+        (evidence.ADDED, "asked for at the fair", "ajout par un gestionnaire, asked for at the fair"),
+        (evidence.MOVED, "", "changement d\u2019adresse, accepté par les deux"),
+        ("carved in stone", "", "carved in stone"),
+    ],
+)
+def test_evidence_is_read_in_the_language_and_by_the_clocks_of_its_owner(
+    app: App, how: str, note: str, french: str
+) -> None:
+    """What we hold is kept in English and in UTC; what an operator wrote is quoted."""
+    assert evidence.told(how, note, words(Language("fr")), app.local) == french
 
 
 def test_confirming_twice_says_the_same_and_does_nothing(outbox: Outbox, app: App) -> None:

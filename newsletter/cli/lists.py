@@ -39,7 +39,9 @@ class Percent(click.ParamType[float]):
 @CONSENT
 @YES
 def import_(file: Path, consent: str, *, yes: bool) -> None:
-    """Import people from a CSV file with the columns address, language, audience, format, note; look first.
+    """Import people from a CSV file; look first.
+
+    Its columns are address, language, audience, format, note; only address has to be there.
 
     All or nothing: when a row is wrong, nobody is added. Nobody is changed who is known, and nobody comes back who
     unsubscribed, was erased or suppressed, or whose letters came back.
@@ -60,10 +62,10 @@ def import_(file: Path, consent: str, *, yes: bool) -> None:
 )
 @YES
 def sync(file: Path, audience: str, consent: str, max_end: float, *, yes: bool) -> None:
-    """Let a directory's export say who belongs to an audience: add, change and end people; look first.
+    """Let a directory's export rule an audience; look first.
 
-    Those whom the file names are added; those whom it let in and names no more are ended. Who left by themselves
-    stays away. A file that has a fault, or names nobody, changes nothing.
+    It adds, changes and ends people. Those whom the file names are added; those whom it let in and names no more are
+    ended. Who left by themselves stays away. A file that has a fault, or names nobody, changes nothing.
     """
     from newsletter import subscriptions  # noqa: PLC0415
 
@@ -77,9 +79,10 @@ def sync(file: Path, audience: str, consent: str, max_end: float, *, yes: bool) 
 @click.command(epilog="Example: newsletter subscribers export --out people.csv")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="A file; stdout unless said.")
 def export(out: Path | None) -> None:
-    """Export everybody but the erased as CSV, which can be imported elsewhere.
+    """Export everybody but the erased as CSV.
 
-    Fields that a spreadsheet would run as formulas are made text. Elsewhere only active rows are taken in.
+    It can be imported elsewhere, where only active rows are taken in. Fields that a spreadsheet would run as formulas
+    are made text.
     """
     from newsletter import subscriptions  # noqa: PLC0415
 

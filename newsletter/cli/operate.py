@@ -14,7 +14,10 @@ def database() -> None:
 
 @database.command(epilog="Example: newsletter db upgrade")
 def upgrade() -> None:
-    """Make the tables, or bring those of an earlier version to this one; safe to repeat."""
+    """Make the tables, or bring those of an earlier version up.
+
+    It is safe to repeat.
+    """
     with opened_app(database=False) as app:
         app.store.upgrade()
         click.echo(f"{app.store.name} is ready")
@@ -28,7 +31,10 @@ def config() -> None:
 @config.command(epilog="Example: newsletter config show")
 @json_option
 def show(*, as_json: bool) -> None:
-    """Show every setting with its value and its origin; secrets are masked."""
+    """Show every setting with its value and its origin.
+
+    Secrets are masked.
+    """
     from newsletter.config import shown  # noqa: PLC0415
 
     rows = list(shown(site_settings()))

@@ -9,7 +9,7 @@ import click
 
 from newsletter.cli.common import json_option, opened_app, parsed_address, print_json
 from newsletter.cli.lists import export, import_, sync
-from newsletter.cli.silence import erase, signups, suppress, suppressed, unsuppress
+from newsletter.cli.silence import erase, signups, suppress, suppressed, unsubscribe, unsuppress
 from newsletter.model import SubscriberState
 
 if TYPE_CHECKING:
@@ -59,7 +59,10 @@ def _as_json(person: Subscriber) -> dict[str, str]:
 @click.option("--consent", required=True, help=CONSENT_HELP)
 @click.option("--again", is_flag=True, help="Who had left, or was erased, agreed anew: make them active.")
 def add(address: str, language: str | None, text_format: str, consent: str, *, again: bool) -> None:
-    """Add one active subscriber; somebody who is known already is left as they are, unless --again."""
+    """Add one active subscriber.
+
+    Somebody who is known already is left as they are, unless --again.
+    """
     from newsletter import subscriptions  # noqa: PLC0415
 
     with opened_app() as app:
@@ -82,7 +85,10 @@ def add(address: str, language: str | None, text_format: str, consent: str, *, a
 @click.option("--language", help="Of the invitation; the site's first language unless said.")
 @click.option("--again", is_flag=True, help="Who had left, or whose letters came back, asked for it: write to them.")
 def invite(address: str, audience: str, language: str | None, *, again: bool) -> None:
-    """Mail somebody a link with which they join an audience, or move to it."""
+    """Mail somebody a link with which they join an audience.
+
+    Who is on the list already moves to it.
+    """
     from newsletter import subscriptions  # noqa: PLC0415
     from newsletter.subscriptions.people import language_of  # noqa: PLC0415
 
@@ -94,7 +100,10 @@ def invite(address: str, audience: str, language: str | None, *, again: bool) ->
 @subscribers.command(epilog="Example: newsletter subscribers disclose robin@example.org")
 @click.argument("address")
 def disclose(address: str) -> None:
-    """Mail the owner of ADDRESS a link to everything that is held about them, as when they asked by phone."""
+    """Mail the owner of ADDRESS a link to everything about them.
+
+    For requests that came by phone or post: it goes to this address and to no other.
+    """
     from newsletter import subscriptions  # noqa: PLC0415
 
     with opened_app() as app:
@@ -106,7 +115,10 @@ def disclose(address: str) -> None:
 @click.argument("address")
 @json_option
 def letters(address: str, *, as_json: bool) -> None:
-    """Tell what became of every letter to ADDRESS: month, state, when, and what the relay said."""
+    """Tell what became of every letter to ADDRESS.
+
+    Month, state, when, and what the relay said.
+    """
     from newsletter import control  # noqa: PLC0415
 
     wanted = parsed_address(address)
@@ -126,5 +138,5 @@ def letters(address: str, *, as_json: bool) -> None:
         click.echo("no letter was ever due to this address")
 
 
-for command in (import_, export, sync, erase, suppress, unsuppress, suppressed, signups):
+for command in (import_, export, sync, unsubscribe, erase, suppress, unsuppress, suppressed, signups):
     subscribers.add_command(command)

@@ -27,7 +27,10 @@ def portals() -> None:
     help="What it may do; can be given twice.",
 )
 def add(name: str, scopes: tuple[str, ...]) -> None:
-    """Let the portal NAME in, and print its token: this once, since only its hash is kept."""
+    """Let the portal NAME in, and print its token.
+
+    This once, since only its hash is kept.
+    """
     from newsletter.subscriptions.portals import register  # noqa: PLC0415
 
     with opened_app() as app:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from newsletter.cli.common import json_option, opened_app, parsed_address, print_json
-from newsletter.errors import RefusedError
+from newsletter.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
     from newsletter.model import Address
@@ -20,7 +20,10 @@ YES = click.option("--yes", is_flag=True, help="Do not ask.")
 @click.argument("address")
 @click.option("--yes", is_flag=True, help="Do not ask to type the address back.")
 def erase(address: str, *, yes: bool) -> None:
-    """Forget ADDRESS for good, on the list or not; what stays keeps it from being imported again."""
+    """Forget ADDRESS for good, on the list or not.
+
+    What stays keeps it from being imported again.
+    """
     from newsletter import subscriptions  # noqa: PLC0415
 
     wanted = parsed_address(address)
@@ -33,15 +36,35 @@ def erase(address: str, *, yes: bool) -> None:
     click.echo("erased" if was_there else "it was not on the list; no import will ever add it")
 
 
+@click.command(epilog="Example: newsletter subscribers unsubscribe robin@example.org")
+@click.argument("address")
+def unsubscribe(address: str) -> None:
+    """Take ADDRESS off the list, for somebody who asked for it.
+
+    Its owner is told by mail, with a link that takes it back; and can sign up again at any time.
+    """
+    from newsletter import subscriptions  # noqa: PLC0415
+
+    with opened_app() as app:
+        left = subscriptions.leave_by_address(parsed_address(address), app)
+    click.echo("unsubscribed; a mail tells its owner" if left.undo else "unsubscribed")
+
+
 @click.command(epilog='Example: newsletter subscribers suppress @example.org --reason "asked by its postmaster"')
 @click.argument("target", metavar="ADDRESS|@DOMAIN")
 @click.option("--reason", required=True, help="Why, and who decided it: shown by `suppressed`.")
 @YES
 def suppress(target: str, reason: str, *, yes: bool) -> None:
-    """Write to ADDRESS, or to exactly this @DOMAIN, never again; who is on the list is unsubscribed."""
+    """Write to ADDRESS, or to exactly this @DOMAIN, never again.
+
+    Who is on the list is unsubscribed, and cannot sign up before you unsuppress it. Who wants to leave and no more
+    is unsubscribed.
+    """
     from newsletter import subscriptions  # noqa: PLC0415
 
     address, domain = _target(target)
+    if not reason.strip():
+        raise UsageError('say why, and who decided it, for example: --reason "asked by phone"')
     if not yes and not click.confirm(f"Write to {target} never again?", err=True):
         raise RefusedError("nothing was suppressed")
     with opened_app() as app:
@@ -52,7 +75,10 @@ def suppress(target: str, reason: str, *, yes: bool) -> None:
 @click.command(epilog="Example: newsletter subscribers unsuppress @example.org")
 @click.argument("target", metavar="ADDRESS|@DOMAIN")
 def unsuppress(target: str) -> None:
-    """Allow writing to ADDRESS or @DOMAIN again; nobody is put back on the list by it."""
+    """Allow writing to ADDRESS or @DOMAIN again.
+
+    Nobody is put back on the list by it.
+    """
     from newsletter import subscriptions  # noqa: PLC0415
 
     address, domain = _target(target)
@@ -64,7 +90,10 @@ def unsuppress(target: str) -> None:
 @click.command(epilog="Example: newsletter subscribers suppressed --json")
 @json_option
 def suppressed(*, as_json: bool) -> None:
-    """List who is not written to and why; the erased only count, since nobody knows who they are."""
+    """List who is not written to and why.
+
+    The erased only count, since nobody knows who they are.
+    """
     from newsletter import subscriptions  # noqa: PLC0415
 
     with opened_app() as app:
@@ -90,7 +119,10 @@ def suppressed(*, as_json: bool) -> None:
 @YES
 @json_option
 def signups(deed: str | None, *, yes: bool, as_json: bool) -> None:
-    """Tell how many sign-ups a surge left waiting; release lets them go their way, drop throws them away."""
+    """Tell how many sign-ups a surge left waiting.
+
+    With release they go their way, with drop they are thrown away.
+    """
     from newsletter import subscriptions  # noqa: PLC0415
 
     with opened_app() as app:

@@ -3,6 +3,7 @@
 - ``intake``    what a form asked for is kept, and decided later: confirmation, reminder, silence
 - ``links``     rights that a mailed link gives: random, single use, hashed at rest, over in time
 - ``joining``   confirm, be invited
+- ``evidence``  how people came to agree, as it is kept and as they read it
 - ``choosing``  preferences: language, format, audience, pause, another address, what we hold
 - ``leaving``   unsubscribe, undo, bounce, erase, suppress
 - ``limits``    how often one network may press buttons
@@ -40,6 +41,7 @@ from newsletter.subscriptions.leaving import (
     erase,
     erase_address,
     leave,
+    leave_by_address,
     leave_by_token,
     suppress,
     undo,
@@ -87,6 +89,7 @@ __all__ = [
     "invite",
     "is_silent",
     "leave",
+    "leave_by_address",
     "leave_by_token",
     "look",
     "look_up",

@@ -19,6 +19,7 @@ from newsletter.model import PUBLIC, Admission, Consent, Format, Subscriber, Sub
 from newsletter.store import subscribers, suppressions
 from newsletter.store.staging import Staging
 from newsletter.subscriptions import suppressing
+from newsletter.subscriptions.evidence import IMPORTED, NAMED
 from newsletter.subscriptions.people import checked_consent, everybody
 from newsletter.subscriptions.rows import EXPORTED, Problem, Problems, Reader, harmless, unpacked
 
@@ -90,7 +91,7 @@ def import_csv(
     Raises:
         ContentError: the rows that cannot be imported, with their lines.
     """
-    evidence = Consent(app.clock(), "imported by an operator", checked_consent(consent))
+    evidence = Consent(app.clock(), IMPORTED, checked_consent(consent))
     return _work(file, Reader(app), _importing, app, evidence, dry=dry, tell=tell)
 
 
@@ -116,7 +117,7 @@ def sync(
     """
     if audience not in (PUBLIC, *app.audiences):
         raise UsageError(f"there is no audience {audience!r}; there is {', '.join((PUBLIC, *app.audiences))}")
-    evidence = Consent(app.clock(), "named by a directory", checked_consent(consent))
+    evidence = Consent(app.clock(), NAMED, checked_consent(consent))
     return _work(
         file, Reader(app, audience), _syncing, app, evidence, dry=dry, tell=tell, ends=_Ends(audience, max_end)
     )

@@ -23,6 +23,7 @@ from newsletter.schedule import months_later
 from newsletter.store import buckets, deliveries, grants, mailings, notices, subscribers, suppressions
 from newsletter.store.buckets import Limit
 from newsletter.subscriptions import suppressing
+from newsletter.subscriptions.evidence import MOVED
 from newsletter.subscriptions.intake import DAY, REACHABLE, may_write
 from newsletter.subscriptions.joining import admission_to
 from newsletter.subscriptions.links import find, hand_out, post_link
@@ -231,7 +232,7 @@ def _move(tx: Connection, person: Subscriber, address: Address, app: App) -> Sub
         audience, admission = PUBLIC, Admission.OPEN
     now = app.clock()
     subscribers.change(tx, person.id, now, address=address, audience=audience, admission=admission)
-    subscribers.record_consent(tx, person.id, Consent(now, "moved to another address, confirmed by both", ""))
+    subscribers.record_consent(tx, person.id, Consent(now, MOVED, ""))
     return replace(person, address=address, audience=audience, admission=admission)
 
 

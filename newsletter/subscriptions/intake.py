@@ -21,6 +21,7 @@ from newsletter.render.notices import facts_of
 from newsletter.store import buckets, notices, signups, subscribers
 from newsletter.store.buckets import Limit
 from newsletter.subscriptions import suppressing
+from newsletter.subscriptions.evidence import FORM, PORTALS
 from newsletter.subscriptions.links import post_link
 
 if TYPE_CHECKING:
@@ -46,7 +47,6 @@ MAX_WAITING: Final = 100_000  # rows; more than this is no list's success
 HELD_FOR: Final = timedelta(days=7)
 MAX_DECIDED: Final = 500  # in one pass, so that what it causes leaves before the next
 TURN: Final = 20  # decided in one transaction: while it writes, forms have to wait
-PORTALS: Final = "portal "  # how ``Asked.how`` begins when a portal asked; its name follows
 ALARM_LIFE: Final = timedelta(days=2)
 REACHABLE: Final = frozenset({SubscriberState.ACTIVE, SubscriberState.PAUSED})
 
@@ -60,7 +60,7 @@ class Asked:
     language: Language
     format: Format = Format.HTML
     audience: str = PUBLIC
-    how: str = "form"
+    how: str = FORM
     words: str = ""
     form: str = ""
 

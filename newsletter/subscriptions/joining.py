@@ -25,7 +25,7 @@ from newsletter.model import (
 from newsletter.render.notices import facts_of
 from newsletter.render.words import marked, words
 from newsletter.store import grants, mailings, notices, subscribers, suppressions
-from newsletter.subscriptions import suppressing
+from newsletter.subscriptions import evidence, suppressing
 from newsletter.subscriptions.intake import REACHABLE, may_write
 from newsletter.subscriptions.links import LIVES, find, post_link
 
@@ -43,7 +43,6 @@ INVITATION: Final = marked(
     "mail, once a month."
 )
 INVITATION_FORM: Final = "invitation/2026-11"
-INVITED: Final = "invited by an operator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,13 @@ def confirm(token: str, app: App) -> Joined:
                 language=person.language,
                 created=now,
                 expires=now + WELCOME_LIFE,
-                facts=facts_of({"month": latest_month(tx), "audience": unmade(person.audience, person.language, app)}),
+                facts=facts_of(
+                    {
+                        "month": latest_month(tx),
+                        "audience": unmade(person.audience, person.language, app),
+                        "reader": person.id,
+                    }
+                ),
             ),
         )
     return Joined(person, now=True)
@@ -112,7 +117,7 @@ def invite(address: Address, audience: str, language: Language, app: App, *, aga
             "language": language,
             "format": Format.HTML,
             "audience": audience,
-            "how": INVITED,
+            "how": evidence.INVITED,
             "words": words(language).gettext(INVITATION)
             % {
                 "name": app.publication.name,
@@ -179,10 +184,10 @@ def _enter(tx: Connection, grant: Grant, address: Address, known: Subscriber | N
     if admission is None:  # the settings changed since: the public edition is for everybody
         audience, admission = PUBLIC, Admission.OPEN
     asked = datetime.fromisoformat(facts["asked"])
-    evidence = Consent(
+    agreed = Consent(
         at=now,
-        how=f"confirmed by mailed link ({facts['how']})",
-        note=f"asked for at {asked:%Y-%m-%d %H:%M} UTC",
+        how=evidence.CONFIRMED.format(facts["how"]),
+        note=evidence.ASKED.format(asked),
         words=facts["words"],
         form=facts["form"],
     )
@@ -194,10 +199,10 @@ def _enter(tx: Connection, grant: Grant, address: Address, known: Subscriber | N
         format=Format(facts["format"]),
         admission=admission,
     )
-    known = known or subscribers.add_or_hold(tx, person, evidence)
+    known = known or subscribers.add_or_hold(tx, person, agreed)
     if known is None:
         return person
-    subscribers.record_consent(tx, known.id, evidence)
+    subscribers.record_consent(tx, known.id, agreed)
     if facts.get("invited") and known.state in REACHABLE:  # an operator's invitation chose no language, nor a pause
         subscribers.change(tx, known.id, now, audience=audience, admission=admission)
         return replace(known, audience=audience, admission=admission)

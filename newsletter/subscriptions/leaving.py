@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from newsletter.errors import LinkError
+from newsletter.errors import LinkError, UsageError
 from newsletter.keys import read_unsubscribe_token
 from newsletter.model import Consent, Purpose, SubscriberState, Suppressed, Suppression
 from newsletter.store import buckets, deliveries, grants, notices, signups, subscribers, suppressions
 from newsletter.subscriptions import suppressing
+from newsletter.subscriptions.evidence import UNDONE
 from newsletter.subscriptions.intake import DAY
 from newsletter.subscriptions.links import find, hand_out, post_link
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from newsletter.model import Address, Subscriber, SubscriberId
 
 GOODBYES_A_DAY: Final = 2
-UNDONE: Final = "took the leaving back by its link"
 NOBODY: Final = "this link belongs to nobody any more"
 
 
@@ -49,6 +49,15 @@ def look_up(token: str, app: App) -> Subscriber:
 def leave_by_token(token: str, app: App) -> Left:
     """Unsubscribe whom a letter's personal link names. LinkError as ``look_up``."""
     return leave(look_up(token, app), app)
+
+
+def leave_by_address(address: Address, app: App) -> Left:
+    """Unsubscribe whoever has an address, as when they asked by phone. UsageError when nobody has it."""
+    with app.store.read() as tx:
+        person = subscribers.find(tx, address.mailbox)
+    if person is None:
+        raise UsageError("nobody on the list has this address: nothing changed")
+    return leave(person, app)
 
 
 def leave(person: Subscriber, app: App) -> Left:

@@ -9,6 +9,7 @@ from newsletter.errors import RefusedError, UsageError
 from newsletter.model import Consent, Format, Purpose, Subscriber, SubscriberId, SubscriberState, Suppressed
 from newsletter.store import signups, subscribers, suppressions
 from newsletter.subscriptions import suppressing
+from newsletter.subscriptions.evidence import ADDED, ADDED_AGAIN
 from newsletter.subscriptions.links import post_link
 from newsletter.subscriptions.rows import MAX_NOTE_CHARACTERS, Reader
 
@@ -49,7 +50,7 @@ def add(
         row = Reader(app).row(0, {"address": typed, "language": language or "", "format": text_format})
     except ValueError as error:
         raise UsageError(str(error)) from error
-    evidence = Consent(app.clock(), "added by an operator", checked_consent(consent))
+    evidence = Consent(app.clock(), ADDED, checked_consent(consent))
     person = Subscriber(
         id=SubscriberId(app.chance.getrandbits(63)),
         address=row.address,
@@ -65,7 +66,7 @@ def add(
             suppressions.lift(tx, suppressing.address_key(person.address, app), (Suppressed.ERASED,))
         known = subscribers.add_or_hold(tx, person, evidence)
         if known and again and known.state is not SubscriberState.ACTIVE:
-            subscribers.record_consent(tx, known.id, replace(evidence, how="added again by an operator"))
+            subscribers.record_consent(tx, known.id, replace(evidence, how=ADDED_AGAIN))
             subscribers.change(tx, known.id, evidence.at, state=SubscriberState.ACTIVE, paused_until=None)
     return known
 

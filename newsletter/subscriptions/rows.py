@@ -194,8 +194,10 @@ def _records(file: BinaryIO, problems: Problems) -> Iterator[tuple[int, dict[str
 
 def _fault_of(header: list[str]) -> str:
     """What is wrong with the names of the columns; empty when nothing is."""
-    told = f"the columns are {', '.join(COLUMNS)}"
-    if unknown := [name for name in header or ["(nothing)"] if name not in KNOWN_COLUMNS]:
+    told = f"the columns are {', '.join(COLUMNS)}, and state as export writes it"
+    if not header:
+        return f"names no columns; {told}"
+    if unknown := [name for name in header if name not in KNOWN_COLUMNS]:
         return f"unknown column {unknown[0][:MAX_FIELD_CHARACTERS]!r}; {told}"
     if "address" not in header:
         return f"no column address; {told}"

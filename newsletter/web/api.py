@@ -23,7 +23,8 @@ from newsletter.errors import LinkError
 from newsletter.model import PUBLIC, Format, Scope, Wish
 from newsletter.subscriptions import portals
 from newsletter.subscriptions.choosing import Preferences
-from newsletter.subscriptions.intake import PORTALS, Asked
+from newsletter.subscriptions.evidence import PORTALS
+from newsletter.subscriptions.intake import Asked
 from newsletter.subscriptions.joining import admission_to
 from newsletter.web import bodies
 from newsletter.web.consent import FORM, consent_words
@@ -281,7 +282,10 @@ def offered(app: App) -> bodies.Publication:
     """What the site has to choose from."""
     publication = app.publication
     audiences = [bodies.OfferedAudience(PUBLIC, {}, ())]
-    audiences += [bodies.OfferedAudience(one.name, one.title, one.domains) for one in app.audiences.values()]
+    # As on our own form: what comes by invitation or from a directory is nothing to choose from.
+    audiences += [
+        bodies.OfferedAudience(one.name, one.title, one.domains) for one in app.audiences.values() if one.domains
+    ]
     return bodies.Publication(
         name=publication.name,
         languages=publication.languages,

@@ -6,6 +6,7 @@ again beside the field (the GOV.UK pattern).
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 MAX_FIELDS: Final = 20
 MAX_TYPED: Final = 320  # characters that a page repeats; no address is longer
 STAMP_SECONDS: Final = 86_400
+CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 ADDRESS: Final = "address"
 AUDIENCE: Final = "audience-public"  # the first of the choices: where a problem with them leads
@@ -67,8 +69,8 @@ def fields(request: Request) -> dict[str, str]:
 
 
 def typed_address(sent: dict[str, str]) -> str:
-    """What the field of an address holds, as it may be shown again."""
-    return sent.get(ADDRESS, "").strip()[:MAX_TYPED]
+    """What the field of an address holds, as it may be shown again: a control character is no text of a page."""
+    return CONTROL.sub("\ufffd", sent.get(ADDRESS, "").strip()[:MAX_TYPED])
 
 
 def read_address(typed: str, field: str = ADDRESS) -> Address | Problem:

@@ -18,9 +18,10 @@ from starlette.responses import Response
 from newsletter import subscriptions
 from newsletter.errors import LinkError, UsageError
 from newsletter.model import DeliveryState, Format, Language, Month, Purpose, SubscriberState
-from newsletter.render.words import marked
+from newsletter.render.words import marked, words
 from newsletter.subscriptions import Preferences
 from newsletter.subscriptions.choosing import MAX_PAUSE_MONTHS
+from newsletter.subscriptions.evidence import told
 from newsletter.subscriptions.limits import CHOOSE
 from newsletter.subscriptions.links import LIVES
 from newsletter.web import forms
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from starlette.routing import Route
 
     from newsletter.model import Subscriber
+    from newsletter.render.words import Words
     from newsletter.web.reception import Reception
 
 NAME: Final = "preferences"
@@ -169,22 +171,26 @@ def _page(
         audiences=[(name, app.audiences.get(name)) for name in subscriptions.allowed_audiences(person, app)],
         waiting=subscriptions.waiting_move(person, app),
         months=range(1, MAX_PAUSE_MONTHS + 1),
-        held=_in_words(subscriptions.held_about(person, app), reception),
+        held=_in_words(subscriptions.held_about(person, app), reception, words(language)),
     )
 
 
-def _in_words(held: dict[str, Any], reception: Reception) -> dict[str, Any]:
+def _in_words(held: dict[str, Any], reception: Reception, speech: Words) -> dict[str, Any]:
     """What we hold, with moments by the site's clocks, and letters as their reader sees them."""
+    app = reception.app
 
     def local(moment: str) -> datetime:
-        return reception.app.local(datetime.fromisoformat(moment))
+        return app.local(datetime.fromisoformat(moment))
 
     letters = (
         (Month.parse(letter["month"]), LETTER_STATES.get(letter["state"], ON_ITS_WAY)) for letter in held["letters"]
     )
     return {
         "since": local(held["on_the_list_since"]),
-        "consents": [one | {"at": local(one["at"])} for one in held["consents"]],
+        "consents": [
+            {"at": local(one["at"]), "words": one["words"], "said": told(one["how"], one["note"], speech, app.local)}
+            for one in held["consents"]
+        ],
         "letters": sorted(letters, key=lambda letter: letter[0], reverse=True),
     }
 

@@ -1,13 +1,14 @@
-"""The privacy notice: its facts come from the settings and from the constants that the program itself obeys."""
+"""The privacy notice: its facts come from settings, portals, and the constants that the program itself obeys."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from newsletter.model import Purpose, Wish
+from newsletter.model import Purpose, Scope, Wish
 from newsletter.subscriptions.intake import DAY, HELD_FOR, HOUR, MAIL_LIMITS
 from newsletter.subscriptions.links import KEPT_AFTER, LIVES
+from newsletter.subscriptions.portals import every
 from newsletter.subscriptions.tending import NOTICES_KEPT
 from newsletter.web.reception import PRIVACY
 
@@ -49,4 +50,5 @@ def _show(_request: Request, reception: Reception, language: Language) -> Respon
         controller=rules.controller or publication.organisation,
         data_protection=rules.data_protection,
         terms=Terms(),
+        portals=[one.name for one in every(reception.app) if one.revoked is None and Scope.MANAGE in one.scopes],
     )

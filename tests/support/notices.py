@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 DATE: Final = datetime(2026, 11, 3, 8, 0, tzinfo=UTC)
 UNTIL: Final = {"until": datetime(2026, 11, 10, 9, 0, tzinfo=ZoneInfo("Europe/Zurich"))}
 TOKEN: Final = "Zx3-notARealTokenButOfItsLength_"
+LEAVE: Final = "https://security.meridian.example/u/notARealTokenEither"
 # Whose link gives a right, and what they are told beyond it.
 PERSONAL: Final[dict[str, dict[str, Any]]] = {
     "confirm": UNTIL,
@@ -30,7 +31,7 @@ PERSONAL: Final[dict[str, dict[str, Any]]] = {
     "export-ready": UNTIL,
 }
 OTHERS: Final[dict[str, dict[str, Any]]] = {
-    "welcome": {"month": Month(2026, 10), "audience": ""},
+    "welcome": {"month": Month(2026, 10), "audience": "", "leave": LEAVE},
     "reminder-draft-ready": {
         "month": Month(2026, 10),
         "at": DATE,
