@@ -8,8 +8,9 @@ import shutil
 import socket
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
-from http.client import HTTPResponse
+from http.client import HTTPConnection, HTTPResponse
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -27,6 +28,7 @@ from newsletter.render.environment import Templates
 from newsletter.subscriptions import Left
 from newsletter.web.app import build
 from newsletter.web.archive import MAX_FILE_BYTES
+from newsletter.web.connections import Hasty
 from newsletter.web.pages import Pages
 from newsletter.web.security import HEADERS, MAIL_POLICY, MAX_BODY_BYTES, PAGE_POLICY, BoundedBody, Shield
 from newsletter.web.unsubscribe import Leaving
@@ -493,6 +495,36 @@ def test_a_body_that_never_ends_is_not_waited_for(pages):
     with serving(Starlette(routes=MORE, middleware=middleware)) as address:
         answer = raw(address, b"POST /desk/save HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nsome")
     assert (answer.status, answer.headers["Connection"]) == (408, "close")
+
+
+@pytest.mark.parametrize(
+    ("said", "heard"),
+    [
+        (b"", b""),
+        (b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: ", b""),
+        (b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", b"ok\n"),
+    ],
+)
+def test_who_does_not_finish_the_head_of_a_request_is_hung_up_on(site, monkeypatch, said, heard):
+    """Neither on a new connection nor on one that was answered: it would keep a place from others for ever."""
+    monkeypatch.setattr(Hasty, "head_seconds", 0.05)
+    parts = urlsplit(site)
+    with socket.create_connection((parts.hostname, parts.port), PATIENCE) as connection:
+        connection.sendall(said)
+        got = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert got.partition(b"\r\n\r\n")[2] == heard
+
+
+def test_a_connection_that_is_used_is_kept(site, monkeypatch):
+    """The clock stops at the end of a head, and begins anew with the answer."""
+    monkeypatch.setattr(Hasty, "head_seconds", PATIENCE)
+    parts = urlsplit(site)
+    with closing(HTTPConnection(parts.netloc, timeout=PATIENCE)) as connection:
+        for _ in range(3):
+            connection.request("GET", "/healthz")
+            assert connection.getresponse().read() == b"ok\n"
+            mine = connection.sock.getsockname()
+        assert connection.sock.getsockname() == mine
 
 
 def test_a_client_that_goes_away_half_way_changes_nothing(site, readers):

@@ -11,6 +11,7 @@ MAX_ADDRESS: Final = 254  # RFC 3696 erratum 1690: a path of 256 octets less its
 MAX_LOCAL_PART: Final = 64  # RFC 5321 4.5.3.1.1
 MAX_DOMAIN: Final = 253  # RFC 1035 2.3.4, without the root's dot
 MIN_LABELS: Final = 2  # a name below a top-level domain: readers are not on this machine
+A_LABEL: Final = "xn--"
 
 _NOT_BARE = re.compile(r'[\s<>,;"\x00-\x1f\x7f-\x9f]')
 _DOT_ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*", re.ASCII)
@@ -57,12 +58,24 @@ def _ascii_domain(domain: str, typed: str) -> str:
         labels = domain.lower().encode("idna").decode("ascii").lower().split(".")
     except UnicodeError:
         labels = []
-    if len(labels) < MIN_LABELS or not all(_LABEL.fullmatch(label) for label in labels) or labels[-1].isdigit():
+    if len(labels) < MIN_LABELS or not all(map(_is_label, labels)) or labels[-1].isdigit():
         raise ValueError(f"{_shown(typed)}: what follows the @ is no domain; write it like example.org")
     ascii_domain = ".".join(labels)
     if len(ascii_domain) > MAX_DOMAIN:
         raise ValueError(f"{_shown(typed)}: what follows the @ is longer than {MAX_DOMAIN} characters")
     return ascii_domain
+
+
+def _is_label(label: str) -> bool:
+    """One that a name server can know; an A-label stands for characters (RFC 5890 2.3.2.1)."""
+    if not _LABEL.fullmatch(label):
+        return False
+    if not label.startswith(A_LABEL):
+        return True
+    try:
+        return not label.removeprefix(A_LABEL).encode().decode("punycode").isascii()
+    except UnicodeError:
+        return False
 
 
 def _shown(typed: str) -> str:

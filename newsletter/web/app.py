@@ -17,6 +17,7 @@ from starlette.routing import Route
 from newsletter.errors import ConfigError
 from newsletter.web import unsubscribe
 from newsletter.web.archive import Archive
+from newsletter.web.connections import Hasty
 from newsletter.web.problems import Problems
 from newsletter.web.security import BelowBase, BoundedBody, SameSite, Shield, headers_for
 
@@ -101,6 +102,7 @@ def bounded(app: Starlette, *, finish_seconds: int = FINISH_SECONDS, **more: Any
     """How every server of ours runs: within limits, saying nothing of itself, keeping no log of what is asked for."""
     return uvicorn.Config(
         app,
+        http=Hasty,
         lifespan="off",
         ws="none",
         log_config=None,
