@@ -215,6 +215,24 @@ def test_more_tags_than_a_text_has_are_refused_with_a_number() -> None:
         again("<i>x</i><b>y</b>" * 10_000)
 
 
+@pytest.mark.parametrize("start", ["", "<!-- > -->", "<script>i<n</script>", "<b title='<script>'>", "<p/"])
+def test_a_tag_with_more_attributes_than_any_page_has_is_refused_before_it_is_parsed(start: str) -> None:
+    """The parser compares each attribute with all before it: a megabyte of them took three minutes."""
+    with pytest.raises(RefusedSource, match="more than 2,000 attributes"):
+        tree_of(f"{start}<p {' '.join(f'a{number}=1' for number in range(2_001))}>x</p>")
+
+
+@pytest.mark.parametrize("around", ["<!-- {} -->", "<script>i{}</script>", "<style>{}</style>", "<p title='{}'>"])
+def test_what_only_looks_like_a_tag_has_no_attributes(around: str) -> None:
+    page = f"<html><body>{around.format('<p' + ' word' * 2_001)}<p>Text.</p></body></html>"
+    assert "Text." in tree_of(page).text_content()
+
+
+def test_a_page_of_more_elements_than_a_text_has_is_refused_before_it_is_tidied() -> None:
+    with pytest.raises(RefusedSource, match="more than 40,000 elements"):
+        again("<table>" + "<tr><td>x" * 21_000)
+
+
 def test_cleaning_keeps_no_script_whatever_carries_it() -> None:
     """Also behind the converter, the cleaner lets through what it lists, and no more."""
     clean = clean_page(
