@@ -206,6 +206,7 @@ STANDING = (
     "For further information, contact the Computer Security Team.",
     "Pour en savoir plus sur la sécurité informatique, lisez notre rapport mensuel.",
     "Souhaitez-vous en savoir plus ? Consultez notre site web.",
+    "Access the entire collection of articles here.",
 )
 NOT_STANDING = (
     "If you want to know more, ask Ada: she was there.",
@@ -232,6 +233,18 @@ def test_what_ends_three_texts_is_a_close_and_what_ends_two_is_not() -> None:
     assert without_close(["story", "The same end, link!"], three)[0] == ["story"]
     two = repeated([["a", "The same end."], ["b", "The same end."]])
     assert without_close(["story", "The same end."], two)[0] == ["story", "The same end."]
+
+
+def test_what_only_stands_near_the_end_of_a_few_is_no_close() -> None:
+    """The close is dropped from all; a motto above it in three of ten, and a short text's beginning, are no close."""
+    texts = [["Title's story.", f"Tale {number}.", "The end.", "by Ada"] for number in range(7)]
+    texts += [["First.", f"Tale {number}.", "Stay safe!", "The end."] for number in range(3)]
+    known = repeated(texts)
+    assert known == {"the end"}
+    assert without_close(texts[-1], known)[0] == ["First.", "Tale 2.", "Stay safe!"]
+    both = repeated([["x", f"Tale {number}.", "Stay safe!", "The end."] for number in range(3)])
+    assert both == {"stay safe", "the end"}
+    assert repeated([["The end."]] * 3) == frozenset()
 
 
 def test_a_text_that_is_nothing_but_a_close_keeps_its_first_paragraph() -> None:
