@@ -37,9 +37,24 @@ def test_without_write_a_table_is_printed_and_nothing_is_written(site: Site) -> 
     assert tree(site.folder) == before
     assert "feed.xml#1" in site.out
     assert "articles/2015/passwords-and-pets.en.md" in site.out
-    assert "guessed: date: the file's name" in site.out
+    assert "date: the file's name; summary: its first sentences" in site.out
     assert "problem: this entry has no full text" in site.out
     assert "9 new, 1 refused; nothing was written. To write what is new, add --write" in site.out
+
+
+def test_the_table_ends_with_what_needs_hands_and_says_nothing_of_what_stands(site: Site) -> None:
+    """Among hundreds of lines the refused ones come last, then what was not read; a second look is short."""
+    for name, text in (("b-good", f"Good\n\n{PROSE}"), ("a-bad", ""), ("c-word.docx", "x")):
+        site.write(f"old/2019-05-12-{name}{'' if '.' in name else '.txt'}", text)
+    assert site.newsletter("import", "old", "--tlp", "CLEAR", "--write") == 2
+    lines = [line.split("  ")[0] for line in site.out.splitlines() if line[:1].strip()]
+    assert lines[:2] == ["new", "refused"]
+    assert "passed over: 1 .docx; export them as text, HTML or Markdown" in site.out
+    assert site.newsletter("import", "old", "--tlp", "CLEAR") == 2
+    assert "unchanged" in site.out
+    assert "guessed" not in site.out
+    assert site.newsletter("import", "old", "--tlp", "CLEAR", "--json") == 2
+    assert json.loads(site.out)["passed_over"] == {".docx": 1}
 
 
 def test_what_is_good_is_written_beside_what_is_refused_and_check_has_nothing_against_it(site: Site) -> None:

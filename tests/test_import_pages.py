@@ -11,7 +11,7 @@ from newsletter.importing.feedfile import read_feed_file
 from newsletter.importing.markdown import read_markdown
 from newsletter.importing.nouns import File, Found, Kind, RefusedSource
 from newsletter.importing.pages import read_page
-from newsletter.importing.sources import files_of, read, sniffed
+from newsletter.importing.sources import files_of, passed_over, read, sniffed
 from newsletter.model import Status
 from tests.support.sites import Site
 
@@ -283,6 +283,21 @@ def test_a_folder_is_searched_for_articles_alone(tmp_path: Path) -> None:
     assert found == ["a.txt", "link.txt", "sub/d.md"]
     told = [str(one[1]) for one in files_of([tmp_path], None) if isinstance(one, tuple)]
     assert "links are not followed" in told[0]
+
+
+def test_what_may_be_an_article_and_is_not_read_is_counted_or_told(tmp_path: Path) -> None:
+    """Documents of other kinds are counted by ending; folders that are links, or too deep, are named."""
+    deep = tmp_path / "/".join("d" * 22)
+    deep.mkdir(parents=True)
+    for name in ("a.docx", "b.RST", "d/c.docx", "d/pic.png", ".hidden.pdf", "x_files/e.pdf"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+    (tmp_path / "elsewhere").symlink_to(tmp_path)
+    assert passed_over([tmp_path, tmp_path / "a.docx"]) == {".docx": 2, ".rst": 1}
+    told = dict(one for one in files_of([tmp_path], None) if isinstance(one, tuple))
+    assert list(told) == ["elsewhere", "/".join("d" * 21)]
+    assert "links are not followed" in str(told["elsewhere"])
+    assert "import this one by itself" in str(told["/".join("d" * 21)])
 
 
 def test_what_is_named_is_read_whatever_its_ending_and_kind_can_be_said(tmp_path: Path) -> None:

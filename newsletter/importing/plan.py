@@ -370,15 +370,15 @@ def _against(outcome: Outcome, slug: str, run: Run, *, unseen: bool) -> Outcome:
     if holder and holder != outcome.target:
         return _conflict(outcome, f"{holder} has its name already, and stays")
     if holder and unseen:
-        told = (*outcome.remarks, "not compared with what stands: its pictures are fetched with --write only")
-        return replace(outcome, state=State.UNCHANGED, remarks=told, files={})
+        told = "not compared with what stands: its pictures are fetched with --write only"
+        return replace(outcome, state=State.UNCHANGED, guessed=(), remarks=(told,), files={})
     for path, data in outcome.files.items():
         if ground.bytes_of.get(path, data) != data:
             return _conflict(outcome, f"{path} exists with another content, and is not overwritten")
         if run.coming.get(path, data) != data:
             return _conflict(outcome, f"{path} would be written with another content by another source")
     if all(path in ground.bytes_of for path in outcome.files):
-        return replace(outcome, state=State.UNCHANGED, files={})
+        return replace(outcome, state=State.UNCHANGED, guessed=(), remarks=(), files={})
     run.coming.update(outcome.files)
     return outcome
 
