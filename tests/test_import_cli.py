@@ -192,6 +192,32 @@ def test_old_addresses_become_aliases_on_our_host_and_canonical_elsewhere(site: 
     assert site.json("check")["blocking"] == 0
 
 
+def test_links_between_files_lead_to_where_each_article_is_now(site: Site) -> None:
+    """By address from the root, beside the file, beside its page, or by a bare name; in the language of the text."""
+    links = {
+        "start.md": "[a](../second/) [b](/posts/second/) [c](second.md#x) [d](/posts/two/) [e](nowhere.md)",
+        "second.md": "[a](../start/index.html) [b](/2018/03/04/start/) [c](#why)\n\n## Why\n\nSo.",
+        "second.fr.md": "[a](../start/) [b](second.fr.md)",
+        "two/index.md": "[a](second) [b](../start.md) [c](../../../../etc/passwd)",
+    }
+    for name, text in links.items():
+        head = f"title: T {name}\ndate: 2018-03-04"
+        site.write(f"old/content/posts/{name}", f"---\n{head}\n---\n{PROSE}\n\n{text}\n")
+    told = sources(site, "old", "--tlp", "CLEAR", "--write")
+    first, second, french, two = (
+        (site.folder / f"articles/2018/{name}.md").read_text(encoding="utf-8").partition("\n---\n")[2]
+        for name in ("start.en", "second.en", "second.fr", "two.en")
+    )
+    there = "/en/articles/second/"
+    assert f"[a]({there}) [b]({there}) [c]({there}) [d](/en/articles/two/) e" in first
+    assert "[a](/en/articles/start/) [b](/en/articles/start/) [c](#why)" in second
+    assert "[a](/en/articles/start/) [b](/fr/articles/second/)" in french
+    assert f"[a]({there}) [b](/en/articles/start/) c" in two
+    lost = "link left out, since nothing is there any more: nowhere.md"
+    assert told["content/posts/start.md"]["remarks"] == [lost]
+    assert site.json("check")["blocking"] == 0
+
+
 # --- pictures ---------------------------------------------------------------------------------------------------
 
 

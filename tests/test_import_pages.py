@@ -168,6 +168,38 @@ def test_shortcodes_are_told_not_guessed() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ('{{< figure src="a.png" alt="A key" caption="Found" >}}', "![A key](<a.png>)\n\nFound"),
+        ('{{% figure src="a b.png" alt="A key" /%}}', "![A key](<a b.png>)"),
+        ("{{< figure alt='x' >}}", "{{< figure alt='x' >}}"),
+        ("{{< highlight sh >}}\nls {{ x }}\n{{< /highlight >}}", "```sh\nls {{ x }}\n```"),
+        ("{% highlight ruby %}\nputs\n{% endhighlight %}", "```ruby\nputs\n```"),
+        ('[a]({{< ref "b.md" >}}) [c]({{% relref "/d/e.md#f" %}})', "[a](b.md) [c](/d/e.md#f)"),
+        ("[a]({% post_url 2016-02-04-b %}) [c]({% link d.md %})", "[a](2016-02-04-b) [c](d.md)"),
+        ('[a]({{ site.baseurl }}/b) [c]({{ "/d" | relative_url }})', "[a](/b) [c](/d)"),
+        ("[a]({filename}b.md) ![c]({static}/d.png) [e](|filename|f.md)", "[a](b.md) ![c](/d.png) [e](f.md)"),
+        ("* TOC\n{:toc}\n\n{: .note}\nText{:.x}.", "\nText."),
+        ("![a](b.png){width=50%} [c](d){:target='e'}\n\n## Why {#why}", "![a](b.png) [c](d)\n\n## Why"),
+        ("Sets {a, b} and f(x){y} stay, and `{: .code}`.", "Sets {a, b} and f(x){y} stay, and `{: .code}`."),
+    ],
+)
+def test_what_old_tools_add_and_markdown_can_say_becomes_markdown(text: str, shown: str) -> None:
+    assert markdown(f"---\ntitle: T\n---\n{text}\n").body.strip() == shown.strip()
+
+
+def test_footnotes_that_pass_through_html_keep_their_words_and_are_told() -> None:
+    found = markdown("---\ntitle: T\n---\nText[^1] <b>bold</b>.\n\n[^1]: The note.\n")
+    assert found.body == "Text¹ **bold**.\n\n1. The note."
+    assert found.remarks[1] == "its footnotes became raised numbers and a list at the end"
+
+
+def test_the_way_back_of_a_page_s_footnote_goes_with_it() -> None:
+    found = page(f"<h1>T</h1><p>{PROSE}<a href='#n'>[1]</a></p><p id=n>Note. <a href='#r'>\u21a9</a></p>")
+    assert found.body.endswith("\\[1\\]\n\nNote.")
+
+
+@pytest.mark.parametrize(
     ("head", "body", "summary"),
     [
         ('summary: "{{< lead >}}Beware of the lift.{{< /lead >}}"\n', "A story.", "Beware of the lift."),

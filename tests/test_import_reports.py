@@ -128,7 +128,7 @@ def test_a_month_that_nothing_names_is_guessed_from_the_date_and_marked(site: Si
     site.write("old/a.eml", LETTER.read_text().replace(", October 2019", ""))
     told = site.must("import", "old", "--tlp", "CLEAR")
     assert "editions/2019-10" in told
-    assert "guessed: month: the day of its date, 2019-11-05" in told
+    assert "month: the day of its date, 2019-11-05" in told
 
 
 def test_a_letter_of_parts_within_parts_without_end_is_refused(site: Site) -> None:
