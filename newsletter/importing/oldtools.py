@@ -9,36 +9,46 @@ from newsletter.importing.pictures import outside_code
 
 MAX_NAMED: Final = 5
 MAX_SHOWN: Final = 40
+MAX_HIGHLIGHTS: Final = 200  # of one text: each may look for its end through all of it
 
-SHORTCODE: Final = re.compile(r"\{\{[<%].*?[%>]\}\}|\{%.*?%\}|\{\{.*?\}\}", re.DOTALL)
+# Bounded, since what begins and never ends would be looked for from every beginning through the whole text.
+SHORTCODE: Final = re.compile(r"\{\{[<%].{0,300}?[%>]\}\}|\{%.{0,300}?%\}|\{\{.{0,300}?\}\}", re.DOTALL)
 _CODE: Final = (
     re.compile(
-        r"\{%-?\s*highlight\s+(?P<language>[\w+#-]+).*?%\}\n?(?P<code>.*?)\n?\{%-?\s*endhighlight\s*-?%\}", re.DOTALL
+        r"\{%-?\s{0,9}highlight\s{1,9}(?P<language>[\w+#-]{1,30})[^%\n]{0,200}%\}\n?(?P<code>.*?)\n?"
+        r"\{%-?\s{0,9}endhighlight\s{0,9}-?%\}",
+        re.DOTALL,
     ),
     re.compile(
-        r"\{\{[<%]\s*highlight\s+\"?(?P<language>[\w+#-]+).*?[%>]\}\}\n?(?P<code>.*?)\n?\{\{[<%]\s*/\s*highlight\s*[%>]\}\}",
+        r"\{\{[<%]\s{0,9}highlight\s{1,9}\"?(?P<language>[\w+#-]{1,30})[^%>\n]{0,200}[%>]\}\}\n?(?P<code>.*?)\n?"
+        r"\{\{[<%]\s{0,9}/\s{0,9}highlight\s{0,9}[%>]\}\}",
         re.DOTALL,
     ),
 )
-_FIGURE = re.compile(r"\{\{[<%]\s*figure\s(?P<said>.*?)/?\s*[%>]\}\}", re.DOTALL)
-_SAID = re.compile(r"(?P<name>\w+)\s*=\s*\"(?P<value>[^\"\n]*)\"")
+_FIGURE = re.compile(r"\{\{[<%]\s{0,9}figure\s(?P<said>.{0,1000}?)/?\s{0,9}[%>]\}\}", re.DOTALL)
+_SAID = re.compile(r"(?P<name>\w{1,30})\s{0,9}=\s{0,9}\"(?P<value>[^\"\n]*)\"")
 # Each is the address or the name of a file, with something around it.
 _NAMES: Final = (
-    re.compile(r"\{\{[<%]\s*(?:rel)?ref\s+\"?(?P<name>[^\"\s]*?)\"?\s*[%>]\}\}"),
-    re.compile(r"\{%-?\s*(?:post_url|link)\s+(?P<name>\S+?)\s*-?%\}"),
-    re.compile(r"\{\{-?\s*[\"'](?P<name>[^\"'\n]*)[\"']\s*\|\s*(?:relative_url|absolute_url)\s*-?\}\}"),
-    re.compile(r"\{\{-?\s*site\.(?:baseurl|url)\s*-?\}\}(?P<name>)"),
-    re.compile(r"(?<=\()\s*[{|](?:filename|static|attach|author|category|index)[}|](?P<name>)"),
+    re.compile(r"\{\{[<%]\s{0,9}(?:rel)?ref\s{1,9}\"?(?P<name>[^\"\s]{1,300}?)\"?\s{0,9}[%>]\}\}"),
+    re.compile(r"\{%-?\s{0,9}(?:post_url|link)\s{1,9}(?P<name>[^\s%]{1,300})\s{0,9}-?%\}"),
+    re.compile(
+        r"\{\{-?\s{0,9}[\"'](?P<name>[^\"'\n]{0,300})[\"']\s{0,9}\|\s{0,9}(?:relative_url|absolute_url)\s{0,9}-?\}\}"
+    ),
+    re.compile(r"\{\{-?\s{0,9}site\.(?:baseurl|url)\s{0,9}-?\}\}(?P<name>)"),
+    re.compile(r"(?<=\()\s{0,9}[{|](?:filename|static|attach|author|category|index)[}|](?P<name>)"),
 )
 # Attributes of kramdown and Pandoc: of a block, of a list of contents, of what stands before them.
 _CONTENTS = re.compile(r"^[ \t]*(?:[-*+]|1\.)[ \t].*\n[ \t]*\{:\s*toc\b.*\}[ \t]*\n?", re.MULTILINE)
 _BLOCK = re.compile(r"^[ \t]*\{:.*\}[ \t]*\n?", re.MULTILINE)
-_AFTER = re.compile(r"(?<=\))\{(?:[.#:]|\w+=)[^{}\n]*\}|(?<=\S)[ \t]*\{(?::|#[\w-]+\}[ \t]*$)[^{}\n]*\}?", re.MULTILINE)
+_AFTER = re.compile(
+    r"(?<=\))\{(?:[.#:]|\w{1,30}=)[^{}\n]{0,300}\}|(?<=\S)[ \t]{0,9}\{(?::[^{}\n]{0,300}\}|#[\w-]{1,100}\}[ \t]*+$)",
+    re.MULTILINE,
+)
 
 
 def in_markdown(body: str) -> str:
     """The text with what Markdown can say in Markdown; the other shortcodes stay, to be told."""
-    for pattern in _CODE:
+    for pattern in _CODE if 0 < body.count("highlight") <= MAX_HIGHLIGHTS * 2 else ():
         body = outside_code(body, lambda text, pattern=pattern: pattern.sub(_fence, text))  # type: ignore[misc]
     return outside_code(body, _said)
 

@@ -37,8 +37,8 @@ _TARGET: Final = rf"\(\s*(?:<(?P<angled>[^<>\n]{{0,2000}})>|{_BARE}){_TITLE}\s*\
 _PICTURE = re.compile(rf"(?<!\\)!\[(?P<words>{_INSIDE})\]{_TARGET}")
 _LINK = re.compile(rf"(?<![!\\])\[(?P<words>{_INSIDE})\]{_TARGET}")
 _CODE = re.compile(
-    r"^[ \t>]*(?P<fence>`{3,}|~{3,}).*?^[ \t>]*(?P=fence)[`~]*[ \t]*$"
-    r"|(?P<ticks>`+)(?!`).*?(?<!`)(?P=ticks)(?!`)"
+    r"^[ \t>]*+(?P<fence>`{3,}+|~{3,}+).*?^[ \t>]*+(?P=fence)[`~]*+[ \t]*+$"
+    r"|(?P<ticks>(?<!`)`++).*?(?<!`)(?P=ticks)(?!`)"
     r"|(?:^(?:\t| {4,}).*\n?)+",
     re.DOTALL | re.MULTILINE,
 )
