@@ -14,7 +14,7 @@ from newsletter.importing.dates import day_in_line, day_in_name, month_in, read_
 from newsletter.importing.decoding import text_of
 from newsletter.importing.naming import slug_of
 from newsletter.importing.nouns import RefusedSource
-from newsletter.importing.texts import split_text
+from newsletter.importing.texts import as_markdown, split_text
 from newsletter.importing.tongue import guess_language, primary, split_suffix
 from newsletter.model import Language, Month
 from newsletter.parsing import parse_article
@@ -196,6 +196,28 @@ def test_bytes_are_read_by_what_they_say_then_as_windows_wrote_them(data: bytes,
 def test_what_is_no_text_is_refused_by_its_first_bytes(data: bytes) -> None:
     with pytest.raises(RefusedSource, match="export it as text"):
         text_of(data)
+
+
+LONG = "This paragraph is one line, as a word processor exports it, and longer than any that an editor would break"
+
+
+@pytest.mark.parametrize(
+    ("text", "markdown"),
+    [
+        ("- One that\n  goes on\n* Two", "- One that\n  goes on\n- Two"),
+        ("9) Nine\n   goes on\n10) Ten", "9. Nine\n   goes on\n10. Ten"),
+        ("- One\nno item", "\\- One\nno item"),
+        ("Why?\n----\n\nSo.", "## Why?\n\nSo."),
+        (f"{LONG}.\n{LONG}!\nby Ada", f"{LONG}.\n\n{LONG}!\n\nby Ada"),
+        (f"{LONG}.\n- One", f"{LONG}.\n\\- One"),
+        (f"{LONG}\nand on\nand on.", f"{LONG}\nand on\nand on."),
+        ("See http://e.example/a[2] and http://[2001:db8::1]/.", None),
+    ],
+)
+def test_lists_headings_and_paragraphs_of_plain_text_keep_their_shape(text: str, markdown: str | None) -> None:
+    """Items that go on indented, underlined headings, a paragraph in each line; brackets end an address."""
+    addresses = "See <http://e.example/a>\\[2\\] and <http://[2001:db8::1]/>."
+    assert as_markdown(text) == (addresses if markdown is None else markdown)
 
 
 # --- the close --------------------------------------------------------------------------------------------------
