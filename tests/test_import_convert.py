@@ -194,6 +194,13 @@ def test_lists_in_a_table_become_words_of_their_cells_and_are_told() -> None:
     assert remarks == ("lists in the cells of a table became words with semicolons between them",)
 
 
+def test_what_follows_a_cell_that_reaches_over_others_stays_below_its_head() -> None:
+    table = "<table><tr><th>a<th>b<th>c<tr><td colspan=2>x<td>y<tr><td rowspan=2>s<td>1<td rowspan=9>2<tr><td>3</table>"
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in again(table).split("\n")]
+    assert [*rows[:1], *rows[2:]] == [["a", "b", "c"], ["x", "", "y"], ["s", "1", "2"], ["", "3", ""]]
+    assert "| x |" in again("<table><tr><th colspan=99999999>x<tr><td rowspan=65534 colspan=x>y</table>")
+
+
 def test_a_table_that_markdown_cannot_hold_becomes_paragraphs_and_is_told() -> None:
     """One note for however many; a table of one cell around a text has lost nothing."""
     two = "<table><tr><td><p>a</p><p>b</p></td><td><ul><li>c</li></ul></td></tr></table>"

@@ -277,6 +277,19 @@ def test_atom_says_what_kind_of_text_it_holds(kind: str, content: str) -> None:
     )
 
 
+def test_a_short_text_is_full_where_full_texts_stand_unless_it_is_no_text() -> None:
+    """RSS descriptions of this length are teasers; Atom's content and content:encoded are what the author wrote."""
+    for content, is_taken in (
+        ("Take the stairs, and lock the door behind you.", True),
+        ("Read on ...", False),
+        ("Take the stairs, and lock the door behind you. Read more", False),
+        ("The lift stood still for a whole day and \u2026", False),
+    ):
+        data = ATOM.format(kind="html", content=content).encode()
+        (one,) = read_feed_file(File(Path("f.xml"), Path(), "f.xml", Kind.FEED), data)
+        assert isinstance(one, Found) == is_taken
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
