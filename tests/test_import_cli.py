@@ -163,6 +163,14 @@ def test_a_translation_without_its_original_is_refused_unless_the_site_has_that(
     assert [f for f in site.json("check")["findings"] if "stick.fr" in f["path"]] == []
 
 
+def test_what_is_dated_in_the_future_comes_in_as_a_draft_and_is_told(site: Site) -> None:
+    """Its old tool did not show it yet, and what is no draft is in our archive at once."""
+    site.write("old/soon.md", f"---\ntitle: Soon\ndate: 2099-01-02\n---\n{PROSE}")
+    assert "a draft, since its date is still to come" in site.must("import", "old", "--tlp", "CLEAR", "--write")
+    assert "\nstatus: draft\n" in (site.folder / "articles/2099/soon.en.md").read_text(encoding="utf-8")
+    assert "1 unchanged" in site.must("import", "old", "--tlp", "CLEAR", "--write")
+
+
 def test_two_texts_of_one_name_are_told_apart_by_their_date(site: Site) -> None:
     site.write("old/a/news.md", f"---\ntitle: First\ndate: 2019-01-02\n---\n{PROSE}")
     site.write("old/b/news.md", f"---\ntitle: Second\ndate: 2019-03-04\n---\n{PROSE}")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -103,6 +104,7 @@ def _wishes(
         day=read,
         close=tuple(blocks_of(_close_text(close))) if close else (),
         hosts=frozenset(host.strip().lower() for host in hosts),
+        today=datetime.now(ZoneInfo(settings.publication.zone)).date(),
     )
 
 

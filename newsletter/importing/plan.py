@@ -386,7 +386,7 @@ def _head(
     canonical, old = _addresses(one, run, remarks)
     day = original.date if original else one.day
     tlp = original.tlp if original else one.tlp
-    status = original.status if original else found.status
+    status = original.status if original else _status(one, run.wishes, remarks)
     head: list[tuple[str, object]] = [
         ("title", found.title),
         ("date", day),
@@ -403,6 +403,14 @@ def _head(
         ("translates", original.digest if original else ""),
     ]
     return head, tuple(guessed)
+
+
+def _status(one: Placed, wishes: Wishes, remarks: list[str]) -> Status:
+    """Hugo, Jekyll and Pelican hide what is dated in the future; our archive shows all that is no draft."""
+    if one.found.status is Status.PUBLISHED and wishes.today and one.day > wishes.today:
+        remarks.append("a draft, since its date is still to come; take `status: draft` away when it may be read")
+        return Status.DRAFT
+    return one.found.status
 
 
 def _summary(found: Found, guessed: list[str], remarks: list[str]) -> str:
