@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -130,6 +131,28 @@ def test_check_names_what_is_too_strict_for_the_public(site: Site) -> None:
     found = site.json("check")
     assert found["blocking"] == 0
     assert [f["path"] for f in found["findings"] if "TLP:GREEN" in f["message"]] == ["articles/2026/inside.en.md"]
+
+
+def test_advice_beyond_a_few_of_a_rule_is_counted_and_what_blocks_is_printed_in_full(site: Site) -> None:
+    """Hundreds of articles in one language have one advice each; the others must be seen, and programs get all."""
+    for number in range(8):
+        site.write(f"articles/2026/one-{number}.en.md", ARTICLE.format(title=f"One {number}", tlp="CLEAR"))
+        site.write(f"articles/2026/bad-{number}.en.md", "no front matter")
+    assert site.newsletter("check", "articles") == 1
+    lines = site.out.splitlines()
+    assert sum("[translation-missing]" in line for line in lines if line.startswith("advice")) == 5
+    more = [line.strip() for line in lines if line.strip().startswith("...")]
+    assert more == ["... and 4 more of [translation-missing]; `newsletter check --all` prints each"]
+    assert len({line for line in lines if line.startswith("blocks") and "bad-" in line}) >= 8
+    counted = lines[-1]
+    assert site.newsletter("check", "articles", "--all") == 1
+    everything = site.out.splitlines()
+    assert sum("[translation-missing]" in line for line in everything) == 9
+    assert (everything[-1], "more of [" in site.out) == (counted, False)
+    assert site.newsletter("check", "articles", "--json") == 1
+    assert site.out.count('"translation-missing"') == 9
+    assert site.newsletter("check", "articles", "--sarif") == 1
+    assert [one["ruleId"] for one in json.loads(site.out)["runs"][0]["results"]].count("translation-missing") == 9
 
 
 def test_bad_content_stops_the_report_and_writes_nothing(site: Site) -> None:

@@ -37,9 +37,24 @@ def test_without_write_a_table_is_printed_and_nothing_is_written(site: Site) -> 
     assert tree(site.folder) == before
     assert "feed.xml#1" in site.out
     assert "articles/2015/passwords-and-pets.en.md" in site.out
-    assert "guessed: date: the file's name" in site.out
+    assert "date: the file's name; summary: its first sentences" in site.out
     assert "problem: this entry has no full text" in site.out
     assert "9 new, 1 refused; nothing was written. To write what is new, add --write" in site.out
+
+
+def test_the_table_ends_with_what_needs_hands_and_says_nothing_of_what_stands(site: Site) -> None:
+    """Among hundreds of lines the refused ones come last, then what was not read; a second look is short."""
+    for name, text in (("b-good", f"Good\n\n{PROSE}"), ("a-bad", ""), ("c-word.docx", "x")):
+        site.write(f"old/2019-05-12-{name}{'' if '.' in name else '.txt'}", text)
+    assert site.newsletter("import", "old", "--tlp", "CLEAR", "--write") == 2
+    lines = [line.split("  ")[0] for line in site.out.splitlines() if line[:1].strip()]
+    assert lines[:2] == ["new", "refused"]
+    assert "passed over: 1 .docx; export them as text, HTML or Markdown" in site.out
+    assert site.newsletter("import", "old", "--tlp", "CLEAR") == 2
+    assert "unchanged" in site.out
+    assert "guessed" not in site.out
+    assert site.newsletter("import", "old", "--tlp", "CLEAR", "--json") == 2
+    assert json.loads(site.out)["passed_over"] == {".docx": 1}
 
 
 def test_what_is_good_is_written_beside_what_is_refused_and_check_has_nothing_against_it(site: Site) -> None:
@@ -148,6 +163,14 @@ def test_a_translation_without_its_original_is_refused_unless_the_site_has_that(
     assert [f for f in site.json("check")["findings"] if "stick.fr" in f["path"]] == []
 
 
+def test_what_is_dated_in_the_future_comes_in_as_a_draft_and_is_told(site: Site) -> None:
+    """Its old tool did not show it yet, and what is no draft is in our archive at once."""
+    site.write("old/soon.md", f"---\ntitle: Soon\ndate: 2099-01-02\n---\n{PROSE}")
+    assert "a draft, since its date is still to come" in site.must("import", "old", "--tlp", "CLEAR", "--write")
+    assert "\nstatus: draft\n" in (site.folder / "articles/2099/soon.en.md").read_text(encoding="utf-8")
+    assert "1 unchanged" in site.must("import", "old", "--tlp", "CLEAR", "--write")
+
+
 def test_two_texts_of_one_name_are_told_apart_by_their_date(site: Site) -> None:
     site.write("old/a/news.md", f"---\ntitle: First\ndate: 2019-01-02\n---\n{PROSE}")
     site.write("old/b/news.md", f"---\ntitle: Second\ndate: 2019-03-04\n---\n{PROSE}")
@@ -174,6 +197,32 @@ def test_old_addresses_become_aliases_on_our_host_and_canonical_elsewhere(site: 
     assert "[two](/en/articles/two/)" in one
     assert "[one](/en/articles/one/)" in two
     site.must("publish")
+    assert site.json("check")["blocking"] == 0
+
+
+def test_links_between_files_lead_to_where_each_article_is_now(site: Site) -> None:
+    """By address from the root, beside the file, beside its page, or by a bare name; in the language of the text."""
+    links = {
+        "start.md": "[a](../second/) [b](/posts/second/) [c](second.md#x) [d](/posts/two/) [e](nowhere.md)",
+        "second.md": "[a](../start/index.html) [b](/2018/03/04/start/) [c](#why)\n\n## Why\n\nSo.",
+        "second.fr.md": "[a](../start/) [b](second.fr.md)",
+        "two/index.md": "[a](second) [b](../start.md) [c](../../../../etc/passwd)",
+    }
+    for name, text in links.items():
+        head = f"title: T {name}\ndate: 2018-03-04"
+        site.write(f"old/content/posts/{name}", f"---\n{head}\n---\n{PROSE}\n\n{text}\n")
+    told = sources(site, "old", "--tlp", "CLEAR", "--write")
+    first, second, french, two = (
+        (site.folder / f"articles/2018/{name}.md").read_text(encoding="utf-8").partition("\n---\n")[2]
+        for name in ("start.en", "second.en", "second.fr", "two.en")
+    )
+    there = "/en/articles/second/"
+    assert f"[a]({there}) [b]({there}) [c]({there}) [d](/en/articles/two/) e" in first
+    assert "[a](/en/articles/start/) [b](/en/articles/start/) [c](#why)" in second
+    assert "[a](/en/articles/start/) [b](/fr/articles/second/)" in french
+    assert f"[a]({there}) [b](/en/articles/start/) c" in two
+    lost = "link left out, since nothing is there any more: nowhere.md"
+    assert told["content/posts/start.md"]["remarks"] == [lost]
     assert site.json("check")["blocking"] == 0
 
 

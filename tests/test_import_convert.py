@@ -194,6 +194,13 @@ def test_lists_in_a_table_become_words_of_their_cells_and_are_told() -> None:
     assert remarks == ("lists in the cells of a table became words with semicolons between them",)
 
 
+def test_what_follows_a_cell_that_reaches_over_others_stays_below_its_head() -> None:
+    table = "<table><tr><th>a<th>b<th>c<tr><td colspan=2>x<td>y<tr><td rowspan=2>s<td>1<td rowspan=9>2<tr><td>3</table>"
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in again(table).split("\n")]
+    assert [*rows[:1], *rows[2:]] == [["a", "b", "c"], ["x", "", "y"], ["s", "1", "2"], ["", "3", ""]]
+    assert "| x |" in again("<table><tr><th colspan=99999999>x<tr><td rowspan=65534 colspan=x>y</table>")
+
+
 def test_a_table_that_markdown_cannot_hold_becomes_paragraphs_and_is_told() -> None:
     """One note for however many; a table of one cell around a text has lost nothing."""
     two = "<table><tr><td><p>a</p><p>b</p></td><td><ul><li>c</li></ul></td></tr></table>"
@@ -213,6 +220,24 @@ def test_a_page_that_is_nested_without_end_is_read_in_bounds() -> None:
 def test_more_tags_than_a_text_has_are_refused_with_a_number() -> None:
     with pytest.raises(RefusedSource, match="tags of HTML, 8,000 are the limit"):
         again("<i>x</i><b>y</b>" * 10_000)
+
+
+@pytest.mark.parametrize("start", ["", "<!-- > -->", "<script>i<n</script>", "<b title='<script>'>", "<p/"])
+def test_a_tag_with_more_attributes_than_any_page_has_is_refused_before_it_is_parsed(start: str) -> None:
+    """The parser compares each attribute with all before it: a megabyte of them took three minutes."""
+    with pytest.raises(RefusedSource, match="more than 2,000 attributes"):
+        tree_of(f"{start}<p {' '.join(f'a{number}=1' for number in range(2_001))}>x</p>")
+
+
+@pytest.mark.parametrize("around", ["<!-- {} -->", "<script>i{}</script>", "<style>{}</style>", "<p title='{}'>"])
+def test_what_only_looks_like_a_tag_has_no_attributes(around: str) -> None:
+    page = f"<html><body>{around.format('<p' + ' word' * 2_001)}<p>Text.</p></body></html>"
+    assert "Text." in tree_of(page).text_content()
+
+
+def test_a_page_of_more_elements_than_a_text_has_is_refused_before_it_is_tidied() -> None:
+    with pytest.raises(RefusedSource, match="more than 40,000 elements"):
+        again("<table>" + "<tr><td>x" * 21_000)
 
 
 def test_cleaning_keeps_no_script_whatever_carries_it() -> None:

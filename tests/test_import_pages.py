@@ -10,8 +10,9 @@ import pytest
 from newsletter.importing.feedfile import read_feed_file
 from newsletter.importing.markdown import read_markdown
 from newsletter.importing.nouns import File, Found, Kind, RefusedSource
+from newsletter.importing.oldtools import in_markdown
 from newsletter.importing.pages import read_page
-from newsletter.importing.sources import files_of, read, sniffed
+from newsletter.importing.sources import files_of, passed_over, read, sniffed
 from newsletter.model import Status
 from tests.support.sites import Site
 
@@ -168,6 +169,47 @@ def test_shortcodes_are_told_not_guessed() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ('{{< figure src="a.png" alt="A key" caption="Found" >}}', "![A key](<a.png>)\n\nFound"),
+        ('{{% figure src="a b.png" alt="A key" /%}}', "![A key](<a b.png>)"),
+        ("{{< figure alt='x' >}}", "{{< figure alt='x' >}}"),
+        ("{{< highlight sh >}}\nls {{ x }}\n{{< /highlight >}}", "```sh\nls {{ x }}\n```"),
+        ("{% highlight ruby %}\nputs\n{% endhighlight %}", "```ruby\nputs\n```"),
+        ('[a]({{< ref "b.md" >}}) [c]({{% relref "/d/e.md#f" %}})', "[a](b.md) [c](/d/e.md#f)"),
+        ("[a]({% post_url 2016-02-04-b %}) [c]({% link d.md %})", "[a](2016-02-04-b) [c](d.md)"),
+        ('[a]({{ site.baseurl }}/b) [c]({{ "/d" | relative_url }})', "[a](/b) [c](/d)"),
+        ("[a]({filename}b.md) ![c]({static}/d.png) [e](|filename|f.md)", "[a](b.md) ![c](/d.png) [e](f.md)"),
+        ("* TOC\n{:toc}\n\n{: .note}\nText{:.x}.", "\nText."),
+        ("![a](b.png){width=50%} [c](d){:target='e'}\n\n## Why {#why}", "![a](b.png) [c](d)\n\n## Why"),
+        ("Sets {a, b} and f(x){y} stay, and `{: .code}`.", "Sets {a, b} and f(x){y} stay, and `{: .code}`."),
+    ],
+)
+def test_what_old_tools_add_and_markdown_can_say_becomes_markdown(text: str, shown: str) -> None:
+    assert markdown(f"---\ntitle: T\n---\n{text}\n").body.strip() == shown.strip()
+
+
+@pytest.mark.parametrize(
+    "start", ["{{", "{%", "{{< figure ", "{{< highlight x ", "{% highlight a ", '{{< ref "', ") {#a"]
+)
+def test_what_an_old_tool_never_closed_stays_and_costs_no_minutes(start: str) -> None:
+    """Each beginning without an end was looked for through the whole text: 180 kB took two minutes."""
+    text = start * (100_000 // len(start))
+    assert in_markdown(text) == text
+
+
+def test_footnotes_that_pass_through_html_keep_their_words_and_are_told() -> None:
+    found = markdown("---\ntitle: T\n---\nText[^1] <b>bold</b>.\n\n[^1]: The note.\n")
+    assert found.body == "Text¹ **bold**.\n\n1. The note."
+    assert found.remarks[1] == "its footnotes became raised numbers and a list at the end"
+
+
+def test_the_way_back_of_a_page_s_footnote_goes_with_it() -> None:
+    found = page(f"<h1>T</h1><p>{PROSE}<a href='#n'>[1]</a></p><p id=n>Note. <a href='#r'>\u21a9</a></p>")
+    assert found.body.endswith("\\[1\\]\n\nNote.")
+
+
+@pytest.mark.parametrize(
     ("head", "body", "summary"),
     [
         ('summary: "{{< lead >}}Beware of the lift.{{< /lead >}}"\n', "A story.", "Beware of the lift."),
@@ -235,6 +277,19 @@ def test_atom_says_what_kind_of_text_it_holds(kind: str, content: str) -> None:
     )
 
 
+def test_a_short_text_is_full_where_full_texts_stand_unless_it_is_no_text() -> None:
+    """RSS descriptions of this length are teasers; Atom's content and content:encoded are what the author wrote."""
+    for content, is_taken in (
+        ("Take the stairs, and lock the door behind you.", True),
+        ("Read on ...", False),
+        ("Take the stairs, and lock the door behind you. Read more", False),
+        ("The lift stood still for a whole day and \u2026", False),
+    ):
+        data = ATOM.format(kind="html", content=content).encode()
+        (one,) = read_feed_file(File(Path("f.xml"), Path(), "f.xml", Kind.FEED), data)
+        assert isinstance(one, Found) == is_taken
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
@@ -283,6 +338,21 @@ def test_a_folder_is_searched_for_articles_alone(tmp_path: Path) -> None:
     assert found == ["a.txt", "link.txt", "sub/d.md"]
     told = [str(one[1]) for one in files_of([tmp_path], None) if isinstance(one, tuple)]
     assert "links are not followed" in told[0]
+
+
+def test_what_may_be_an_article_and_is_not_read_is_counted_or_told(tmp_path: Path) -> None:
+    """Documents of other kinds are counted by ending; folders that are links, or too deep, are named."""
+    deep = tmp_path / "/".join("d" * 22)
+    deep.mkdir(parents=True)
+    for name in ("a.docx", "b.RST", "d/c.docx", "d/pic.png", ".hidden.pdf", "x_files/e.pdf"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+    (tmp_path / "elsewhere").symlink_to(tmp_path)
+    assert passed_over([tmp_path, tmp_path / "a.docx"]) == {".docx": 2, ".rst": 1}
+    told = dict(one for one in files_of([tmp_path], None) if isinstance(one, tuple))
+    assert list(told) == ["elsewhere", "/".join("d" * 21)]
+    assert "links are not followed" in str(told["elsewhere"])
+    assert "import this one by itself" in str(told["/".join("d" * 21)])
 
 
 def test_what_is_named_is_read_whatever_its_ending_and_kind_can_be_said(tmp_path: Path) -> None:

@@ -128,4 +128,18 @@ def test_a_month_that_nothing_names_is_guessed_from_the_date_and_marked(site: Si
     site.write("old/a.eml", LETTER.read_text().replace(", October 2019", ""))
     told = site.must("import", "old", "--tlp", "CLEAR")
     assert "editions/2019-10" in told
-    assert "guessed: month: the day of its date, 2019-11-05" in told
+    assert "month: the day of its date, 2019-11-05" in told
+
+
+def test_a_letter_of_parts_within_parts_without_end_is_refused(site: Site) -> None:
+    """The parser of mail enters each by recursion: one hostile letter must not end the import of the others."""
+    parts = "".join(f'Content-Type: multipart/mixed; boundary="b{n}"\n\n--b{n}\n' for n in range(2_000))
+    letter = (
+        f"From: a@b.example\nSubject: x\nDate: Fri, 1 Nov 2019 9:00:00 +0100\n{parts}Content-Type: text/plain\n\nx\n"
+    )
+    site.write("old/deep.eml", letter)
+    site.write("old/2019-05-12-good.txt", f"Good\n\n{PROSE}")
+    assert site.newsletter("import", "old", "--tlp", "CLEAR", "--json") == 2
+    told = {one["source"]: one["problem"] for one in json.loads(site.out)["sources"]}
+    assert "this letter cannot be read (RecursionError)" in told["deep.eml"]
+    assert told["2019-05-12-good.txt"] == ""

@@ -14,7 +14,7 @@ from newsletter.importing.dates import day_in_line, day_in_name, month_in, read_
 from newsletter.importing.decoding import text_of
 from newsletter.importing.naming import slug_of
 from newsletter.importing.nouns import RefusedSource
-from newsletter.importing.texts import split_text
+from newsletter.importing.texts import as_markdown, split_text
 from newsletter.importing.tongue import guess_language, primary, split_suffix
 from newsletter.model import Language, Month
 from newsletter.parsing import parse_article
@@ -198,6 +198,28 @@ def test_what_is_no_text_is_refused_by_its_first_bytes(data: bytes) -> None:
         text_of(data)
 
 
+LONG = "This paragraph is one line, as a word processor exports it, and longer than any that an editor would break"
+
+
+@pytest.mark.parametrize(
+    ("text", "markdown"),
+    [
+        ("- One that\n  goes on\n* Two", "- One that\n  goes on\n- Two"),
+        ("9) Nine\n   goes on\n10) Ten", "9. Nine\n   goes on\n10. Ten"),
+        ("- One\nno item", "\\- One\nno item"),
+        ("Why?\n----\n\nSo.", "## Why?\n\nSo."),
+        (f"{LONG}.\n{LONG}!\nby Ada", f"{LONG}.\n\n{LONG}!\n\nby Ada"),
+        (f"{LONG}.\n- One", f"{LONG}.\n\\- One"),
+        (f"{LONG}\nand on\nand on.", f"{LONG}\nand on\nand on."),
+        ("See http://e.example/a[2] and http://[2001:db8::1]/.", None),
+    ],
+)
+def test_lists_headings_and_paragraphs_of_plain_text_keep_their_shape(text: str, markdown: str | None) -> None:
+    """Items that go on indented, underlined headings, a paragraph in each line; brackets end an address."""
+    addresses = "See <http://e.example/a>\\[2\\] and <http://[2001:db8::1]/>."
+    assert as_markdown(text) == (addresses if markdown is None else markdown)
+
+
 # --- the close --------------------------------------------------------------------------------------------------
 
 STANDING = (
@@ -206,6 +228,7 @@ STANDING = (
     "For further information, contact the Computer Security Team.",
     "Pour en savoir plus sur la sécurité informatique, lisez notre rapport mensuel.",
     "Souhaitez-vous en savoir plus ? Consultez notre site web.",
+    "Access the entire collection of articles here.",
 )
 NOT_STANDING = (
     "If you want to know more, ask Ada: she was there.",
@@ -232,6 +255,18 @@ def test_what_ends_three_texts_is_a_close_and_what_ends_two_is_not() -> None:
     assert without_close(["story", "The same end, link!"], three)[0] == ["story"]
     two = repeated([["a", "The same end."], ["b", "The same end."]])
     assert without_close(["story", "The same end."], two)[0] == ["story", "The same end."]
+
+
+def test_what_only_stands_near_the_end_of_a_few_is_no_close() -> None:
+    """The close is dropped from all; a motto above it in three of ten, and a short text's beginning, are no close."""
+    texts = [["Title's story.", f"Tale {number}.", "The end.", "by Ada"] for number in range(7)]
+    texts += [["First.", f"Tale {number}.", "Stay safe!", "The end."] for number in range(3)]
+    known = repeated(texts)
+    assert known == {"the end"}
+    assert without_close(texts[-1], known)[0] == ["First.", "Tale 2.", "Stay safe!"]
+    both = repeated([["x", f"Tale {number}.", "Stay safe!", "The end."] for number in range(3)])
+    assert both == {"stay safe", "the end"}
+    assert repeated([["The end."]] * 3) == frozenset()
 
 
 def test_a_text_that_is_nothing_but_a_close_keeps_its_first_paragraph() -> None:

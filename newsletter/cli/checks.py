@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from newsletter.model import Finding, Month, Waived
 
 MAIL: Final = ".eml"
+MAX_ADVICE_SHOWN: Final = 5  # of each rule: what 400 imported articles lack alike would drown the rest
 SEVERITIES: Final = {Gravity.BLOCK: ("blocks  ", "red"), Gravity.ADVISE: ("advice  ", "yellow")}
 
 
@@ -25,9 +27,12 @@ SEVERITIES: Final = {Gravity.BLOCK: ("blocks  ", "red"), Gravity.ADVISE: ("advic
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--month", type=MONTH, help="Whose letters to judge; the coming month unless said.")
 @click.option("--links", is_flag=True, help="Ask the network whether links to elsewhere still lead somewhere.")
+@click.option("--all", "shows_all", is_flag=True, help="Print each piece of advice, however many a rule has.")
 @click.option("--sarif", "as_sarif", is_flag=True, help="Print SARIF 2.1.0 on stdout, for code hosts and editors.")
 @json_option
-def check(paths: Sequence[Path], *, month: Month | None, links: bool, as_sarif: bool, as_json: bool) -> int:
+def check(
+    paths: Sequence[Path], *, month: Month | None, links: bool, shows_all: bool, as_sarif: bool, as_json: bool
+) -> int:
     """Find every fault: in the content, in the letters of the coming month as they would be sent, in every page.
 
     With PATHS, in the content below them alone; a file that ends in .eml is judged as a letter of this site, wherever
@@ -53,7 +58,7 @@ def check(paths: Sequence[Path], *, month: Month | None, links: bool, as_sarif: 
     elif as_json:
         print_json(_as_json(found))
     else:
-        _print(found)
+        _print(found, shows_all=shows_all)
         if paths:
             click.echo("these alone: the letters of the month and the pages are judged without PATHS", err=True)
     return 1 if found.blocking else 0
@@ -114,15 +119,31 @@ def _as_dict(finding: Finding) -> dict[str, object]:
     }
 
 
-def _print(found: Preflight) -> None:
-    for finding in found.findings:
+def _print(found: Preflight, *, shows_all: bool) -> None:
+    shown, more = (found.findings, {}) if shows_all else _shortened(found.findings)
+    for finding in shown:
         word, colour = SEVERITIES[finding.gravity]
         click.echo(click.style(word, fg=colour) + str(finding))
+    for rule, count in more.items():
+        click.echo(f"        ... and {count:,} more of [{rule}]; `newsletter check --all` prints each")
     for one in found.waived:
         click.echo(click.style("waived  ", fg="bright_black") + _waived(one))
     blocking = len(found.blocking)
     told = f"{blocking} blocking, {len(found.findings) - blocking} to consider" if found.findings else "nothing to mend"
     click.echo(told + (f", {len(found.waived)} waived" if found.waived else ""))
+
+
+def _shortened(findings: Sequence[Finding]) -> tuple[list[Finding], dict[str, int]]:
+    """For a person: all that blocks, the first few of what each rule advises, and how many more of it there are."""
+    counts: Counter[str] = Counter()
+    shown = []
+    for finding in findings:
+        is_advice = finding.gravity is Gravity.ADVISE
+        counts[finding.rule] += is_advice
+        if not is_advice or counts[finding.rule] <= MAX_ADVICE_SHOWN:
+            shown.append(finding)
+    more = {rule: count - MAX_ADVICE_SHOWN for rule, count in counts.items() if count > MAX_ADVICE_SHOWN}
+    return shown, more
 
 
 def _waived(one: Waived) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -13,7 +14,7 @@ from newsletter.cli.common import json_option, print_json, site_settings
 from newsletter.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from newsletter.config import Settings
     from newsletter.importing.nouns import Kind, Outcome, Wishes
@@ -57,14 +58,17 @@ def import_(
     wrong. Nothing is ever overwritten. Past reports (.eml, or --kind report) become editions of the archive.
     """
     from newsletter.importing.nouns import BAD, Kind  # noqa: PLC0415  # the parsers cost 0.3 s
+    from newsletter.importing.sources import passed_over  # noqa: PLC0415
 
     settings = site_settings()
     wishes = _wishes(settings, tlp=tlp, language=language, day=day, close=close, hosts=hosts)
     outcomes = _import(settings, sources, Kind(kind) if kind else None, wishes, write=write)
+    unread = passed_over(sources)
     if as_json:
-        print_json({"written": write, "counts": _counts(outcomes), "sources": [_as_dict(one) for one in outcomes]})
+        told = [_as_dict(one) for one in outcomes]
+        print_json({"written": write, "counts": _counts(outcomes), "passed_over": unread, "sources": told})
     else:
-        _print(outcomes, write=write)
+        _print(outcomes, unread, write=write)
     return 2 if any(outcome.state in BAD for outcome in outcomes) else 0
 
 
@@ -100,6 +104,7 @@ def _wishes(
         day=read,
         close=tuple(blocks_of(_close_text(close))) if close else (),
         hosts=frozenset(host.strip().lower() for host in hosts),
+        today=datetime.now(ZoneInfo(settings.publication.zone)).date(),
     )
 
 
@@ -156,22 +161,32 @@ def _as_dict(outcome: Outcome) -> dict[str, object]:
     }
 
 
-def _print(outcomes: Sequence[Outcome], *, write: bool) -> None:
+def _print(outcomes: Sequence[Outcome], unread: Mapping[str, int], *, write: bool) -> None:
+    """What needs somebody's hands comes last, just above the count; what stands already has nothing to say."""
+    outcomes = sorted(outcomes, key=lambda one: list(COLOURS).index(one.state.value))
     rows = [_row(one) for one in outcomes]
     widths = [max(map(len, column)) for column in zip(COLUMNS, *rows, strict=True)]
     click.echo(click.style(_line(COLUMNS, widths), bold=True))
     for outcome, row in zip(outcomes, rows, strict=True):
         line = _line(row, widths)
         click.echo(click.style(line[: widths[0]], fg=COLOURS[outcome.state.value]) + line[widths[0] :])
-        for sign, texts in (("guessed", outcome.guessed), ("note", outcome.remarks), ("problem", (outcome.problem,))):
-            for text in filter(None, texts):
-                click.echo(f"    {sign}: {text}")
+        for text in _remarks(outcome):
+            click.echo(f"    {text}")
+    if unread:
+        kinds = ", ".join(f"{count} {ending}" for ending, count in sorted(unread.items()))
+        click.echo(f"\npassed over: {kinds}; export them as text, HTML or Markdown if they hold articles")
     counts = _counts(outcomes)
     told = ", ".join(f"{count} {state}" for state, count in counts.items() if count) or "nothing found"
     if write:
         click.echo(f"\n{told}; look it through, then: newsletter check")
     else:
         click.echo(f"\n{told}; nothing was written. To write what is new, add --write")
+
+
+def _remarks(outcome: Outcome) -> list[str]:
+    guessed = [f"guessed: {'; '.join(outcome.guessed)}"] if outcome.guessed else []
+    problem = [f"problem: {outcome.problem}"] if outcome.problem else []
+    return [*guessed, *(f"note: {text}" for text in outcome.remarks), *problem]
 
 
 def _row(outcome: Outcome) -> tuple[str, ...]:

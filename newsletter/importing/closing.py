@@ -24,6 +24,8 @@ _OPENINGS: Final = (
     r"(?:si vous )?(?:souhaitez|voulez|désirez)(?:-vous)?(?: vous)? (?:en savoir plus|en apprendre|vous informer)",
     r"pour (?:en savoir plus|en apprendre|plus d[e'\u2019]|(?:tout|toute)s? (?:complément|question|information))",
     r"vous (?:souhaitez|voulez) en savoir (?:plus|davantage)",
+    r"(?:access|read|browse|find|see) (?:the|our) (?:entire|whole|full|complete) collection",
+    r"(?:consultez|retrouvez|lisez) (?:l['\u2019]ensemble|tous|toute)",
 )
 _TOPICS: Final = (
     r"monthly report|rapport mensuel|rapports mensuels|computer security|sécurité informatique|security team"
@@ -78,11 +80,23 @@ def is_standing(block: str) -> bool:
 
 
 def repeated(endings: Iterable[Sequence[str]]) -> frozenset[str]:
-    """Fingerprints of blocks that stand at the end of at least ``MIN_REPEATS`` texts."""
-    counts: Counter[str] = Counter()
+    """Fingerprints of blocks that end at least ``MIN_REPEATS`` texts.
+
+    What stands above the end belongs to the close only if half of the texts that end so have it there: the motto of a
+    few is theirs, and a short text's first paragraph is no ending.
+    """
+    counts: Counter[tuple[str, ...]] = Counter()
     for blocks in endings:
-        counts.update({fingerprint(block) for block in blocks[-MAX_CLOSE_BLOCKS:]} - {""})
-    return frozenset(block for block, count in counts.items() if count >= MIN_REPEATS)
+        ending = [fingerprint(block) for block in blocks if not signature(block)][1:]
+        tail: tuple[str, ...] = ()
+        for block in reversed([one for one in ending if one][-MAX_CLOSE_BLOCKS:]):
+            tail = (block, *tail)
+            counts[tail] += 1
+    return frozenset(
+        tail[0]
+        for tail, count in counts.items()
+        if count >= MIN_REPEATS and (len(tail) == 1 or count * 2 >= counts[tail[1:]])
+    )
 
 
 def without_close(

@@ -8,6 +8,7 @@ compared with the words that went in; what fails is converted again without emph
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -15,7 +16,7 @@ from lxml import etree
 from lxml import html as lxml_html
 from markdownify import MarkdownConverter
 
-from newsletter.html import clean_page, markdown_faults, to_html
+from newsletter.html import MAX_PAGE_TAGS, clean_page, markdown_faults, to_html
 from newsletter.importing.closing import blocks_of
 from newsletter.importing.escape import escaped
 from newsletter.importing.nouns import RefusedSource
@@ -23,12 +24,22 @@ from newsletter.importing.tidying import EMPHASIS, tidy
 
 MAX_HTML_BYTES: Final = 5_000_000
 MAX_TITLE_CHARACTERS: Final = 300
+MAX_ATTRIBUTES: Final = 2_000  # of one tag: the parser compares each with all before it, and 200,000 took 170 s
+MAX_ELEMENTS: Final = MAX_PAGE_TAGS * 10  # before tidying, which leaves most of a saved page's away
+
+RAW: Final = frozenset({"script", "style"})
+# Each sign is looked at once, whatever the page does: nothing here goes back.
+_ATTRIBUTE: Final = r"""[\s/]++(?>[^\s/>=]++|=)(?>\s*+=\s*+(?>"[^"]*+"|'[^']*+'|[^\s>]*+))?+"""
+_TAG = re.compile(rf"<!--.*?(?:-->|\Z)|<(?P<name>[a-z][^\s/>]*+)(?P<attributes>(?>{_ATTRIBUTE})*+)", re.DOTALL)
+_ATTRIBUTES = re.compile(_ATTRIBUTE)
 
 
 def tree_of(text: str) -> Any:
     """The tree of a page, or of a part of one; RefusedSource when it is none."""
     if len(text.encode(errors="replace")) > MAX_HTML_BYTES:
         raise RefusedSource(f"the page has more than {MAX_HTML_BYTES:,} bytes; save the text alone")
+    if _is_crowded(text):
+        raise RefusedSource(f"a tag of it has more than {MAX_ATTRIBUTES:,} attributes; save the text alone")
     parser = lxml_html.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, no_network=True)
     try:
         tree = lxml_html.document_fromstring(text.encode(errors="replace"), parser=parser)
@@ -37,12 +48,28 @@ def tree_of(text: str) -> Any:
     return tree
 
 
+def _is_crowded(text: str) -> bool:
+    """Whether a tag has too many attributes. What only looks like a tag, in a comment or a script, has none."""
+    position, text = 0, text.lower()
+    while found := _TAG.search(text, position):
+        position = found.end()
+        inside = found["attributes"] or ""
+        if len(inside) > MAX_ATTRIBUTES and sum(1 for _ in _ATTRIBUTES.finditer(inside)) > MAX_ATTRIBUTES:
+            return True
+        if (name := found["name"]) in RAW:
+            end = text.find(f"</{name}", position)
+            position = len(text) if end < 0 else end
+    return False
+
+
 def markdown_of(element: Any) -> tuple[str, tuple[str, ...]]:
     """The Markdown of an element of a page, and what was lost on the way.
 
     Raises:
         RefusedSource: it is beyond the limits.
     """
+    if sum(1 for _ in islice(element.iter(), MAX_ELEMENTS + 1)) > MAX_ELEMENTS:
+        raise RefusedSource(f"its text has more than {MAX_ELEMENTS:,} elements; split the page, or save its text alone")
     told = tidy(element)
     try:
         html = clean_page(lxml_html.tostring(element, encoding="unicode", with_tail=False))

@@ -10,7 +10,7 @@ _LINE_START = re.compile(
     r"^([ \t]*)(>|#(?=#{0,5}(?:[ \t]|$))|[-+](?=[ \t]|$)|-(?=[-: \t]*$)|=(?=[= \t]*$)|:(?=[-: \t]*$))", re.MULTILINE
 )
 _NUMBER = re.compile(r"^([ \t]*\d{1,9})([.)])(?=[ \t]|$)", re.MULTILINE)
-_URL = re.compile(r"https?://[^\s<>\"'`|\\]+[^\s<>\"'`|\\.,;:!?)\]}*_]")
+_URL = re.compile(r"https?://(?:\[[\da-fA-F:.]{2,45}\])?[^\s<>\"'`|\\\[\]]*[^\s<>\"'`|\\.,;:!?)\[\]}*_]")
 
 
 def escaped(text: str) -> str:

@@ -11,7 +11,7 @@ from newsletter.html import plain_text
 from newsletter.importing.convert import MAX_TITLE_CHARACTERS, markdown_of, tree_of
 from newsletter.importing.dates import read_day
 from newsletter.importing.nouns import Found, RefusedSource
-from newsletter.importing.pages import absolute, address_of
+from newsletter.importing.pages import MIN_TEXT, absolute, address_of
 
 if TYPE_CHECKING:
     from newsletter.importing.nouns import File
@@ -19,9 +19,13 @@ if TYPE_CHECKING:
 MAX_ENTRIES: Final = 2_000
 MAX_CATEGORIES: Final = 30
 MIN_SLASHES: Final = 3  # https://host/slug
-MIN_FULL_TEXT: Final = 200  # characters: less is a teaser
+MIN_FULL_TEXT: Final = 200  # characters: less is a teaser, unless it stands where full texts do
+FULL: Final = frozenset({"encoded", "content"})
+MAX_GOES_ON: Final = 60
 ROOTS: Final = frozenset({"rss", "feed", "rdf", "channel"})
 XML: Final = "{http://www.w3.org/XML/1998/namespace}"
+
+_GOES_ON = re.compile(r"(?:\.\.\.|\u2026|(?:read|continue|more|lire|suite)\b[^.]*)\W*$", re.IGNORECASE)
 
 
 def read_feed_file(file: File, data: bytes) -> list[Found | tuple[str, RefusedSource]]:
@@ -59,8 +63,9 @@ def _found(file: File, item: Any, number: int, language: str) -> Found:
     if not title:
         raise RefusedSource("this entry has no title")
     link = _link(item)
-    html = _content(item)
-    if len(plain_text(html)) < MIN_FULL_TEXT:
+    html, is_full = _content(item)
+    words = plain_text(html)
+    if len(words) < (MIN_TEXT if is_full and not _GOES_ON.search(words[-MAX_GOES_ON:]) else MIN_FULL_TEXT):
         raise RefusedSource("this entry has no full text, only a teaser; bring in its page instead")
     body_tree = tree_of(html)
     body = body_tree.find("body")
@@ -102,17 +107,18 @@ def _said(element: Any, *names: str) -> str:
     return ""
 
 
-def _content(item: Any) -> str:
-    """The longest text that the entry has: full text and summary stand in different elements everywhere."""
-    texts = []
+def _content(item: Any) -> tuple[str, bool]:
+    """The longest text that the entry has, and whether it stands where full texts do: feeds mix them up."""
+    texts: list[tuple[str, bool]] = []
     for child in item:
         if _local(child) not in ("encoded", "content", "description", "summary", "body"):
             continue
         inner = "".join(etree.tostring(part, encoding="unicode") for part in child) if len(child) else ""
-        texts.append(inner or (child.text or ""))
+        text = inner or (child.text or "")
         if child.get("type") == "text" and _local(item) == "entry":
-            texts[-1] = "".join(f"<p>{_escape(part)}</p>" for part in re.split(r"\n\s*\n", child.text or ""))
-    return max(texts, key=len, default="")
+            text = "".join(f"<p>{_escape(part)}</p>" for part in re.split(r"\n\s*\n", child.text or ""))
+        texts.append((text, _local(child) in FULL))
+    return max(texts, key=lambda one: len(one[0]), default=("", False))
 
 
 def _escape(text: str) -> str:

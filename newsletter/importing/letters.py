@@ -35,8 +35,9 @@ def read_letter(file: File, data: bytes) -> Found:
         IndexError,
         KeyError,
         AssertionError,
+        RecursionError,
     ) as error:
-        # The standard library's parser of mail has no one exception for hostile letters.
+        # The standard library's parser of mail has no one exception for hostile letters, and enters parts by recursion.
         raise RefusedSource(f"this letter cannot be read ({type(error).__name__}); save its text as HTML") from None
 
 

@@ -11,6 +11,7 @@ from newsletter.importing.convert import markdown_of, tree_of
 from newsletter.importing.dates import read_day
 from newsletter.importing.decoding import text_of
 from newsletter.importing.nouns import Found, RefusedSource
+from newsletter.importing.oldtools import in_markdown, left_over
 from newsletter.importing.pages import address_of
 from newsletter.model import Status
 from newsletter.parsing.faults import Faults
@@ -27,11 +28,6 @@ MAX_VALUE_CHARACTERS: Final = 2_000
 TITLES: Final = ("title", "titre")
 _HEADER_LINE = re.compile(r"[A-Za-z][A-Za-z_-]{1,30}:(?:[ \t].*)?")
 _HEADING = re.compile(r"(?:#[ \t]+(?P<text>.*?)[ \t#]*|(?P<line>\S.*)\n={3,}[ \t]*)(?:\n|$)")
-SHORTCODE: Final = re.compile(r"\{\{[<%].*?[%>]\}\}|\{%.*?%\}|\{\{.*?\}\}", re.DOTALL)
-_HIGHLIGHT = re.compile(
-    r"\{%-?\s*highlight\s+(?P<language>[\w+#-]+).*?%\}\n?(?P<code>.*?)\n?\{%-?\s*endhighlight\s*-?%\}", re.DOTALL
-)
-_KRAMDOWN = re.compile(r"^[ \t]*\{:.*\}[ \t]*\n?", re.MULTILINE)
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 
 
@@ -196,13 +192,24 @@ def _words(text: str) -> str:
 def _plain(body: str) -> tuple[str, tuple[str, ...]]:
     """Without what only its old tool understood; raw HTML becomes Markdown."""
     remarks = []
-    body = _HIGHLIGHT.sub(r"```\g<language>\n\g<code>\n```", body)
-    body = _KRAMDOWN.sub("", body)
-    if found := SHORTCODE.search(re.sub(r"```.*?```|`[^`\n]*`", "", body, flags=re.DOTALL)):
-        remarks.append(f"look at what only its old tool understood: {found[0][:40]}")
+    body = in_markdown(body)
+    if codes := left_over(body):
+        remarks.append(f"look at what only its old tool understood: {', '.join(codes)}")
     if any("raw HTML" in fault.message for fault in markdown_faults(body)):
         body = _COMMENT.sub("", body)
         if any("raw HTML" in fault.message for fault in markdown_faults(body)):
-            body, lost = markdown_of(tree_of(foreign_markdown(body)).find("body"))
-            remarks += ["its HTML became Markdown", *lost]
+            tree = tree_of(foreign_markdown(body)).find("body")
+            notes = _without_ways(tree)
+            body, lost = markdown_of(tree)
+            remarks += ["its HTML became Markdown", *notes, *lost]
     return body, tuple(remarks)
+
+
+def _without_ways(tree: Any) -> tuple[str, ...]:
+    """Footnotes without the links between text and note: HTML has no other form for them that Markdown knows."""
+    marks = tree.xpath(".//a[@data-footnote-ref]")
+    for back in tree.xpath(".//a[contains(@class, 'footnote-backref')]"):
+        back.drop_tree()
+    for mark in marks:
+        mark.drop_tag()
+    return ("its footnotes became raised numbers and a list at the end",) if marks else ()

@@ -95,13 +95,14 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
-    """What the person who imports asked for."""
+    """What the person who imports asked for, and ``today``: what is dated later was not out yet."""
 
     tlp: Tlp | None = None
     language: Language | None = None
     day: date | None = None
     close: tuple[str, ...] = ()
     hosts: frozenset[str] = frozenset()
+    today: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

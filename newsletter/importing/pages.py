@@ -51,6 +51,7 @@ NOT_TEXT: Final = (
     "breadcrumb share sharing social related comments sidebar navbar menu cookie pagination skip-link tags"
 )
 BYLINE: Final = re.compile(r"(?:by|par)\s+(?P<names>\S.{1,100})", re.IGNORECASE)
+BACK: Final = "\u21a9\u23ce\u2191^\ufe0e\ufe0f[] "  # what leads from a footnote back into the text
 SITE_SUFFIX: Final = re.compile(r"\s+[|\u2013\u2014\u00b7\u00bb-]\s+[^|\u2013\u2014\u00b7\u00bb]{2,60}$")
 
 
@@ -302,7 +303,9 @@ def absolute(main: Any, address: str) -> tuple[str, ...]:
             )
         except ValueError:
             whole, inside = "", True
-        if inside:
+        if inside and (words := "".join(link.itertext()).strip()) and not words.strip(BACK):
+            link.drop_tree()
+        elif inside:
             link.attrib.pop("href", None)
             lost.append(href)
         else:

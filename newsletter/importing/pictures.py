@@ -14,11 +14,12 @@ from newsletter.collect.metadata import kind_of, without_metadata
 from newsletter.collect.pictures import ENDINGS, MAX_PICTURE_BYTES, MAX_PICTURES_PER_ARTICLE
 from newsletter.collect.regular import regular_bytes
 from newsletter.errors import SourceError
+from newsletter.html import heading_ids, markdown_faults
 from newsletter.importing.naming import slug_of
 from newsletter.parsing.validate import FieldError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from newsletter.collect.fetch import FeedLimits
     from newsletter.importing.nouns import File
@@ -36,8 +37,8 @@ _TARGET: Final = rf"\(\s*(?:<(?P<angled>[^<>\n]{{0,2000}})>|{_BARE}){_TITLE}\s*\
 _PICTURE = re.compile(rf"(?<!\\)!\[(?P<words>{_INSIDE})\]{_TARGET}")
 _LINK = re.compile(rf"(?<![!\\])\[(?P<words>{_INSIDE})\]{_TARGET}")
 _CODE = re.compile(
-    r"^[ \t>]*(?P<fence>`{3,}|~{3,}).*?^[ \t>]*(?P=fence)[`~]*[ \t]*$"
-    r"|(?P<ticks>`+)(?!`).*?(?<!`)(?P=ticks)(?!`)"
+    r"^[ \t>]*+(?P<fence>`{3,}+|~{3,}+).*?^[ \t>]*+(?P=fence)[`~]*+[ \t]*+$"
+    r"|(?P<ticks>(?<!`)`++).*?(?<!`)(?P=ticks)(?!`)"
     r"|(?:^(?:\t| {4,}).*\n?)+",
     re.DOTALL | re.MULTILINE,
 )
@@ -177,24 +178,24 @@ def with_pictures(markdown: str, pictures: Pictures) -> str:
             return f"[{words}](<{clean}>)" if words else ""  # without words it was ornament, or counted readers
         return words
 
-    return _outside_code(markdown, lambda text: _PICTURE.sub(replaced, text))
+    return outside_code(markdown, lambda text: _PICTURE.sub(replaced, text))
 
 
-def with_links(markdown: str, moved: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
-    """The text with links to what moved leading to where it is now; those that lead nowhere keep their words alone."""
+def with_links(markdown: str, now: Callable[[str], str]) -> tuple[str, tuple[str, ...]]:
+    """The text with links to what moved leading to where it is ``now``; those that lead nowhere keep their words."""
     lost: list[str] = []
+    inside = heading_ids(markdown) if "](#" in markdown and not markdown_faults(markdown) else frozenset()
 
     def replaced(found: re.Match[str]) -> str:
         target = _target(found)
-        path = target.partition("#")[0]
-        if now := moved.get(path) or moved.get(path.rstrip("/")) or moved.get(f"{path}/"):
-            return f"[{found['words']}]({now})"
-        if _host(target) is not None or target.lower().startswith("mailto:"):
+        if place := now(target):
+            return f"[{found['words']}]({place})"
+        if _host(target) is not None or unquote(target[1:]) in inside or target.lower().startswith("mailto:"):
             return found[0]
         lost.append(target[:MAX_TARGET_SHOWN])
         return found["words"]
 
-    text = _outside_code(markdown, lambda part: _LINK.sub(replaced, part))
+    text = outside_code(markdown, lambda part: _LINK.sub(replaced, part))
     return text, tuple(f"link left out, since nothing is there any more: {target}" for target in dict.fromkeys(lost))
 
 
@@ -204,8 +205,9 @@ def _target(found: re.Match[str]) -> str:
     )
 
 
-def _outside_code(markdown: str, change: Callable[[str], str]) -> str:
-    if "](" not in markdown or len(markdown) > MAX_MATCHED_CHARACTERS:
+def outside_code(markdown: str, change: Callable[[str], str]) -> str:
+    """The text changed where it is no code; one beyond the limit stays, and the door refuses it."""
+    if len(markdown) > MAX_MATCHED_CHARACTERS:
         return markdown
     parts, end = [], 0
     for code in _CODE.finditer(markdown):

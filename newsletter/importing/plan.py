@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 
 from newsletter.html import markdown_faults, plain_text, to_html
 from newsletter.importing.closing import blocks_of, fingerprint, repeated, without_close
+from newsletter.importing.crossings import crossings_of
 from newsletter.importing.dates import day_in_name, month_in, month_of_folder
-from newsletter.importing.markdown import SHORTCODE
 from newsletter.importing.naming import name_and_pair
 from newsletter.importing.nouns import Found, Kind, Outcome, RefusedSource, State
+from newsletter.importing.oldtools import SHORTCODE
 from newsletter.importing.pictures import Pictures, with_links, with_pictures
 from newsletter.importing.tongue import guess_language, primary
 from newsletter.model import Gravity, Status, Tlp, article_path
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from newsletter.collect.fetch import FeedLimits
+    from newsletter.importing.crossings import Crossings
     from newsletter.importing.nouns import Wishes
     from newsletter.model import Article, Language, Publication
 
@@ -74,7 +76,7 @@ class Run:
     wishes: Wishes
     ground: Ground
     limits: FeedLimits | None
-    moved: Mapping[str, str] = field(default_factory=dict)
+    crossings: Crossings
     aliases: dict[str, str] = field(default_factory=dict)
     coming: dict[str, bytes] = field(default_factory=dict)
 
@@ -105,8 +107,8 @@ def place(
 def plan_articles(placed: Sequence[Placed], wishes: Wishes, ground: Ground, limits: FeedLimits | None) -> list[Outcome]:
     """The file that each article becomes. ``limits``: fetch pictures from allowed hosts within these; None: do not."""
     groups, outcomes = _grouped(placed, ground.publication)
-    moved = _moved(groups, ground.publication)
-    run = Run(wishes=wishes, ground=ground, limits=limits, moved=moved, aliases=dict(ground.aliases))
+    crossings = crossings_of(groups, ground.publication)
+    run = Run(wishes=wishes, ground=ground, limits=limits, crossings=crossings, aliases=dict(ground.aliases))
     for slug, group in groups.items():
         outcomes += _plan_group(slug, group, run)
     return outcomes
@@ -272,21 +274,6 @@ def _bare(address: str) -> str:
     return re.sub(r"^https?://", "", address.partition("#")[0]).rstrip("/")
 
 
-def _moved(groups: Mapping[str, Sequence[Placed]], publication: Publication) -> dict[str, str]:
-    """Old addresses of what is imported, and where each is now."""
-    moved: dict[str, str] = {}
-    for slug, group in groups.items():
-        for one in group:
-            now = article_path(one.language, slug)
-            if address := one.found.address.partition("#")[0]:
-                moved.setdefault(address, now)
-                if urlsplit(address).hostname == urlsplit(publication.base_url).hostname:
-                    moved.setdefault(urlsplit(address).path, now)
-            for alias in one.found.aliases:
-                moved.setdefault(alias, now)
-    return moved
-
-
 # --- one article in its languages -----------------------------------------------------------------------------
 
 
@@ -335,7 +322,7 @@ def _article(slug: str, one: Placed, original: Article | None, run: Run) -> tupl
     target = f"articles/{day.year}/{slug}.{one.language}.md"
     pictures = Pictures(found.file, slug, found.address, run.wishes.hosts, run.limits)
     body = with_pictures(found.body, pictures)
-    body, lost = with_links(body, run.moved)
+    body, lost = with_links(body, lambda target: run.crossings.now(target, one))
     head, guessed = _head(replace(one, slug=slug, found=replace(found, body=body)), original, run, remarks, pictures)
     data = _document(head, guessed, body).encode(errors="replace")
     outcome = Outcome(
@@ -370,15 +357,15 @@ def _against(outcome: Outcome, slug: str, run: Run, *, unseen: bool) -> Outcome:
     if holder and holder != outcome.target:
         return _conflict(outcome, f"{holder} has its name already, and stays")
     if holder and unseen:
-        told = (*outcome.remarks, "not compared with what stands: its pictures are fetched with --write only")
-        return replace(outcome, state=State.UNCHANGED, remarks=told, files={})
+        told = "not compared with what stands: its pictures are fetched with --write only"
+        return replace(outcome, state=State.UNCHANGED, guessed=(), remarks=(told,), files={})
     for path, data in outcome.files.items():
         if ground.bytes_of.get(path, data) != data:
             return _conflict(outcome, f"{path} exists with another content, and is not overwritten")
         if run.coming.get(path, data) != data:
             return _conflict(outcome, f"{path} would be written with another content by another source")
     if all(path in ground.bytes_of for path in outcome.files):
-        return replace(outcome, state=State.UNCHANGED, files={})
+        return replace(outcome, state=State.UNCHANGED, guessed=(), remarks=(), files={})
     run.coming.update(outcome.files)
     return outcome
 
@@ -399,7 +386,7 @@ def _head(
     canonical, old = _addresses(one, run, remarks)
     day = original.date if original else one.day
     tlp = original.tlp if original else one.tlp
-    status = original.status if original else found.status
+    status = original.status if original else _status(one, run.wishes, remarks)
     head: list[tuple[str, object]] = [
         ("title", found.title),
         ("date", day),
@@ -416,6 +403,14 @@ def _head(
         ("translates", original.digest if original else ""),
     ]
     return head, tuple(guessed)
+
+
+def _status(one: Placed, wishes: Wishes, remarks: list[str]) -> Status:
+    """Hugo, Jekyll and Pelican hide what is dated in the future; our archive shows all that is no draft."""
+    if one.found.status is Status.PUBLISHED and wishes.today and one.day > wishes.today:
+        remarks.append("a draft, since its date is still to come; take `status: draft` away when it may be read")
+        return Status.DRAFT
+    return one.found.status
 
 
 def _summary(found: Found, guessed: list[str], remarks: list[str]) -> str:

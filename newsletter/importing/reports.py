@@ -78,7 +78,7 @@ def _report(one: Placed) -> tuple[Month, Outcome, bytes]:
         guessed.append(f"month: the day of its date, {one.day}")
     pictures = Pictures(found.file, "report", found.address, frozenset(), None)
     body = with_pictures(found.body, _NoPictures(pictures))
-    body, lost = with_links(body, {})
+    body, lost = with_links(body, lambda _: "")
     outcome = Outcome(
         source=found.shown,
         state=State.NEW,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections import Counter
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -39,6 +41,11 @@ ENDINGS: Final = {
     ".atom": Kind.FEED,
     ".eml": Kind.REPORT,
 }
+# What may well be an article, or full of them, and is not read: it is told that it was passed over.
+UNREAD: Final = frozenset(
+    {".adoc", ".doc", ".docx", ".mbox", ".mht", ".mhtml", ".msg", ".odt", ".pages", ".pdf", ".rst", ".rtf", ".zip"}
+)
+LINKED: Final = "this is a link, and links are not followed; "
 # Beside a saved page: what it was made of. And what is a tool's, not an article.
 COMPANIONS: Final = ("_files", ".files", "-Dateien", "_fichiers")
 NOT_ARTICLES: Final = frozenset({"_index.md", "readme.md", "sitemap.xml", "robots.txt", "search.html", "404.html"})
@@ -70,6 +77,17 @@ def files_of(sources: Iterable[Path], kind: Kind | None) -> Iterator[File | tupl
                 )
                 return
             yield found
+
+
+def passed_over(sources: Iterable[Path]) -> Counter[str]:
+    """How many files of each ending lie in these folders that may be articles and are none for us."""
+    counts: Counter[str] = Counter()
+    for source in sources:
+        if source.is_dir() and not source.is_symlink():
+            for _, _, names in islice(_walk(source), MAX_FILES):
+                endings = (Path(name).suffix.lower() for name in names if not name.startswith("."))
+                counts.update(ending for ending in endings if ending in UNREAD)
+    return counts
 
 
 def read(file: File) -> list[Result]:
@@ -145,7 +163,7 @@ def _below(source: Path, kind: Kind | None) -> Iterator[File | tuple[str, Refuse
         yield shown, RefusedSource(f"it cannot be read: {error.strerror}")
         return
     if stat.S_ISLNK(mode):
-        yield shown, RefusedSource("this is a link, and links are not followed; name the file itself")
+        yield shown, RefusedSource(f"{LINKED}name the file itself")
     elif stat.S_ISDIR(mode):
         yield from _in_folder(source, kind)
     else:
@@ -153,22 +171,34 @@ def _below(source: Path, kind: Kind | None) -> Iterator[File | tuple[str, Refuse
 
 
 def _in_folder(root: Path, kind: Kind | None) -> Iterator[File | tuple[str, RefusedSource]]:
-    for folder, folders, names in os.walk(root):
-        depth = len(Path(folder).relative_to(root).parts)
-        folders[:] = sorted(name for name in folders if _is_entered(name)) if depth < MAX_FOLDER_DEPTH else []
-        for name in sorted(names):
+    for folder, unentered, names in _walk(root):
+        for name, why in unentered:
+            yield _shown(Path(folder, name), root), RefusedSource(why)
+        for name in names:
             path = Path(folder, name)
             if path.suffix.lower() not in ENDINGS or name.startswith(".") or name.lower() in NOT_ARTICLES:
                 continue
             if path.is_symlink():
-                yield (
-                    _shown(path, root),
-                    RefusedSource("this is a link, and links are not followed; put the file itself there"),
-                )
+                yield _shown(path, root), RefusedSource(f"{LINKED}put the file itself there")
             elif not name.isprintable():
                 yield _shown(path, root), RefusedSource("its name holds unprintable characters; rename it")
             else:
                 yield _file(path, root, str(path.relative_to(root)), kind)
+
+
+def _walk(root: Path) -> Iterator[tuple[str, list[tuple[str, str]], list[str]]]:
+    """Every folder, what in it is not entered with the reason, and the names of its files in their order."""
+    for folder, folders, names in os.walk(root):
+        depth = len(Path(folder).relative_to(root).parts)
+        entered = sorted(name for name in folders if _is_entered(name))
+        links = [name for name in entered if Path(folder, name).is_symlink()]
+        unentered = [(name, f"{LINKED}name the folder itself") for name in links]
+        if depth >= MAX_FOLDER_DEPTH:
+            why = f"folders are entered {MAX_FOLDER_DEPTH} deep; import this one by itself"
+            unentered += [(name, why) for name in entered if name not in links]
+            entered = []
+        folders[:] = entered
+        yield folder, unentered, sorted(names)
 
 
 def _is_entered(name: str) -> bool:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 MAX_TREE_DEPTH: Final = 60  # markdownify walks by recursion, a few frames a level
 MAX_TOLD: Final = 60  # characters of what was left out
 MAX_TOLD_THINGS: Final = 10
+MAX_SPAN: Final = 20  # rows or columns that one cell of a table reaches over
 
 EMPHASIS: Final = ("b", "strong", "i", "em", "del", "s")
 SAME: Final = {"b": "strong", "i": "em", "s": "del", "strike": "del"}
@@ -186,6 +187,8 @@ def _flatten(root: Any) -> tuple[str, ...]:
         elif table.xpath(INSIDE_LAYOUT) or not table.xpath(".//td|.//th"):
             unmade += len(table.xpath(".//td|.//th")) > 1
             _unmake(table)
+            continue
+        _square(table)
     told = []
     if lists:
         told.append("lists in the cells of a table became words with semicolons between them")
@@ -193,6 +196,31 @@ def _flatten(root: Any) -> tuple[str, ...]:
         count = f" ({unmade} tables)" if unmade > 1 else ""
         told.append(f"a table became paragraphs, since its cells hold more than a line{count}")
     return tuple(told)
+
+
+def _square(table: Any) -> None:
+    """Cells that reach over others leave empty ones there, or what follows would stand below the wrong head."""
+    reached: dict[int, int] = {}  # how many more rows the cell above takes of each column
+    for row in table.iter("tr"):
+        filled: list[Any] = []
+        for cell in [child for child in row if child.tag in ("td", "th")]:
+            _fill(filled, reached)
+            for number in range(_span(cell, "colspan")):
+                reached[len(filled)] = _span(cell, "rowspan") - 1
+                filled.append(etree.Element(cell.tag) if number else cell)
+        _fill(filled, reached)
+        row[:] = filled
+
+
+def _fill(row: list[Any], reached: dict[int, int]) -> None:
+    while reached.get(len(row), 0) > 0:
+        reached[len(row)] -= 1
+        row.append(etree.Element("td"))
+
+
+def _span(cell: Any, name: str) -> int:
+    said = (cell.get(name) or "").strip()
+    return min(MAX_SPAN, max(1, int(said))) if re.fullmatch(r"[0-9]{1,6}", said) else 1
 
 
 def _inline(listing: Any) -> None:

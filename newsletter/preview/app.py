@@ -229,7 +229,7 @@ class _Desk:
             if isinstance(news, Showing):
                 yield _event("showing", _told(news))
             elif isinstance(news, Verdict):
-                yield _event("verdict", asdict(news))
+                yield _event("verdict", asdict(news.told(subject.path)))
             else:
                 yield ": still here\n\n"
 

@@ -11,7 +11,7 @@ import json
 import os
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -33,6 +33,11 @@ class Verdict:
     waived: int = 0
     more: int = 0
     failure: str = ""
+
+    def told(self, path: str) -> Verdict:
+        """What a browser is sent that shows this file: all that blocks and what is said of the file come first."""
+        first = sorted(self.findings, key=lambda one: one["severity"] != "block" and one["path"] != path)
+        return replace(self, findings=tuple(first[:MAX_TOLD]), more=max(0, len(first) - MAX_TOLD))
 
 
 class Judge:
@@ -71,4 +76,4 @@ class Judge:
 
 def _verdict(said: dict[str, Any]) -> Verdict:
     findings = tuple(sorted(said["findings"], key=lambda finding: finding["severity"] != "block"))
-    return Verdict(findings[:MAX_TOLD], len(said["waived"]), max(0, len(findings) - MAX_TOLD))
+    return Verdict(findings, len(said["waived"]))

@@ -98,7 +98,7 @@ class Studio:
                     showing = await self.show(subject)
                     seen = showing.version
                     yield showing
-                elif showing.month and self._verdict(showing.month)[0] > said:
+                elif showing.month and self._verdict(showing.month)[0] >= max(said + 1, seen):  # not of what was before
                     said, verdict = self._verdict(showing.month)
                     yield verdict
                 else:
