@@ -117,6 +117,22 @@ def test_who_asks_by_phone_to_leave_is_unsubscribed_and_can_come_back(site: Site
     assert site.json("subscribers", "suppressed")["suppressed"] == []
     assert rows(site, "SELECT kind FROM notice") == [("goodbye",)]
     assert site.newsletter("subscribers", "unsubscribe", "nobody@people.example") == 2
+    assert "nothing changed" in site.err
+
+
+def test_who_asks_by_phone_not_to_join_takes_back_what_waits_for_their_yes(site: Site) -> None:
+    """A sign-up that nobody looked at yet, and the link of an invitation; then nothing waits any more."""
+    settings = site.folder / "newsletter.toml"
+    settings.write_text(settings.read_text(encoding="utf-8") + AUDIENCES, encoding="utf-8")
+    hold(site, 2)
+    site.must("subscribers", "invite", ROBIN, "--audience", "board")
+    for address in ("A0@people.example", ROBIN):
+        assert site.must("subscribers", "unsubscribe", address) == (
+            "it was not on the list; what waited for its owner's yes is taken back\n"
+        )
+        assert site.newsletter("subscribers", "unsubscribe", address) == 2
+    assert rows(site, "SELECT mailbox FROM signup") == [("a1@people.example",)]
+    assert rows(site, "SELECT * FROM granted") == rows(site, "SELECT * FROM notice") == []
 
 
 def test_suppressing_needs_a_reason(site: Site) -> None:
@@ -180,9 +196,12 @@ def hold(site: Site, count: int) -> None:
 
 
 def test_held_signups_are_counted_released_or_thrown_away(site: Site, answered) -> None:
-    """Throwing away asks; nobody's address is shown."""
+    """Throwing away asks, where there is anything; nobody's address is shown."""
     assert site.json("subscribers", "signups") == {"held": 0, "since": None}
     assert site.must("subscribers", "signups") == "0 sign-ups are held\n"
+    answered("n")
+    assert site.must("subscribers", "signups", "drop") == "no sign-ups are held: there is nothing to throw away\n"
+    assert site.err == ""
     hold(site, 3)
     assert site.json("subscribers", "signups") == {"held": 3, "since": "2026-11-28T08:00:00+00:00"}
     assert "3 sign-ups are held, since 2026-11-28" in site.must("subscribers", "signups")

@@ -41,13 +41,17 @@ def erase(address: str, *, yes: bool) -> None:
 def unsubscribe(address: str) -> None:
     """Take ADDRESS off the list, for somebody who asked for it.
 
-    Its owner is told by mail, with a link that takes it back; and can sign up again at any time.
+    Its owner is told by mail, with a link that takes it back; and can sign up again at any time. For who is not on
+    the list, a sign-up or confirmation that waits is taken back.
     """
     from newsletter import subscriptions  # noqa: PLC0415
 
     with opened_app() as app:
         left = subscriptions.leave_by_address(parsed_address(address), app)
-    click.echo("unsubscribed; a mail tells its owner" if left.undo else "unsubscribed")
+    if left is None:
+        click.echo("it was not on the list; what waited for its owner's yes is taken back")
+    else:
+        click.echo("unsubscribed; a mail tells its owner" if left.undo else "unsubscribed")
 
 
 @click.command(epilog='Example: newsletter subscribers suppress @example.org --reason "asked by its postmaster"')
@@ -129,6 +133,8 @@ def signups(deed: str | None, *, yes: bool, as_json: bool) -> None:
         held = subscriptions.held_signups(app)
         if deed == "release":
             click.echo(f"{subscriptions.release_signups(app):,} released")
+        elif deed == "drop" and not held.count:
+            click.echo("no sign-ups are held: there is nothing to throw away")
         elif deed == "drop":
             if not yes and not click.confirm(f"Throw away {held.count:,} sign-ups?", err=True):
                 raise RefusedError("nothing was thrown away")

@@ -81,12 +81,17 @@ def void_purposes(tx: Connection, subscriber: SubscriberId, purposes: tuple[Purp
     tx.execute(delete(table).where(table.c.subscriber_id == subscriber, table.c.purpose.in_(purposes)))
 
 
-def void_moves_to(tx: Connection, mailbox: str) -> None:
-    """Take back what could move a subscription to this mailbox, which it names. They live a day, so they are few."""
+def void_moves_to(tx: Connection, mailbox: str) -> int:
+    """Take back what could move a subscription to this mailbox, which it names; returns how many.
+
+    They live a day, so they are few.
+    """
     moves = select(table).where(table.c.purpose.in_((Purpose.MOVE_OLD, Purpose.MOVE_NEW)))
-    for grant in [_as_grant(row) for row in tx.execute(moves)]:
-        if mailbox_key(grant.facts["mailbox"]) == mailbox_key(mailbox):
-            end(tx, grant.digest)
+    every = [_as_grant(row) for row in tx.execute(moves)]
+    theirs = [grant for grant in every if mailbox_key(grant.facts["mailbox"]) == mailbox_key(mailbox)]
+    for grant in theirs:
+        end(tx, grant.digest)
+    return len(theirs)
 
 
 def end(tx: Connection, digest: str) -> None:

@@ -87,9 +87,9 @@ def forget(tx: Connection, before: datetime) -> int:
     return tx.execute(delete(table).where(table.c.asked <= before)).rowcount
 
 
-def forget_mailbox(tx: Connection, mailbox: str) -> None:
-    """Delete what was asked for this mailbox."""
-    tx.execute(delete(table).where(func.lower(table.c.mailbox) == mailbox_key(mailbox)))
+def forget_mailbox(tx: Connection, mailbox: str) -> int:
+    """Delete what was asked for this mailbox; returns how many."""
+    return tx.execute(delete(table).where(func.lower(table.c.mailbox) == mailbox_key(mailbox))).rowcount
 
 
 def _as_signup(row: Row[Any]) -> Signup:

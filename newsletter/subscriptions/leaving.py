@@ -51,13 +51,25 @@ def leave_by_token(token: str, app: App) -> Left:
     return leave(look_up(token, app), app)
 
 
-def leave_by_address(address: Address, app: App) -> Left:
-    """Unsubscribe whoever has an address, as when they asked by phone. UsageError when nobody has it."""
-    with app.store.read() as tx:
-        person = subscribers.find(tx, address.mailbox)
+def leave_by_address(address: Address, app: App) -> Left | None:
+    """Unsubscribe whoever has an address, as when they asked by phone.
+
+    None for who is not on the list: then whatever waited for their yes is taken back. UsageError when nothing did.
+    """
+    person, waited = _owner(address, app), False
     if person is None:
-        raise UsageError("nobody on the list has this address: nothing changed")
-    return leave(person, app)
+        waited = decline(address, app)
+        person = _owner(address, app)  # whose own yes came meanwhile
+    if person:
+        return leave(person, app)
+    if not waited:
+        raise UsageError("nobody on the list has this address, and nothing waits for its owner: nothing changed")
+    return None
+
+
+def _owner(address: Address, app: App) -> Subscriber | None:
+    with app.store.read() as tx:
+        return subscribers.find(tx, address.mailbox)
 
 
 def leave(person: Subscriber, app: App) -> Left:
@@ -103,11 +115,14 @@ def _offer_undo(tx: Connection, before: Subscriber, app: App) -> str:
     return hand_out(tx, app, Purpose.UNDO, subscriber=before.id, facts=was, about=_on_page(before))
 
 
-def decline(address: Address, app: App) -> None:
-    """Whoever is not on the list says no to all that waits for their yes: a sign-up, a confirmation, a move to them."""
+def decline(address: Address, app: App) -> bool:
+    """Whoever is not on the list says no to all that waits for their yes: a sign-up, a confirmation, a move to them.
+
+    True when there was any.
+    """
     with app.store.begin() as tx:
         suppressions.close(tx)
-        _take_back(tx, address, app)
+        return _take_back(tx, address, app)
 
 
 def _on_page(person: Subscriber) -> str:
@@ -213,12 +228,13 @@ def _forget_address(tx: Connection, address: Address, app: App) -> None:
     suppressions.add(tx, Suppression(key=key, reason=Suppressed.ERASED, since=app.clock()))
 
 
-def _take_back(tx: Connection, address: Address, app: App) -> None:
-    """What was asked for this address and waits for its owner, in whatever stage it is."""
-    signups.forget_mailbox(tx, address.mailbox)  # first: a sign-up that is being decided now makes a grant
-    grants.void(tx, subscriber=None, subject=suppressing.address_key(address, app))
-    grants.void_moves_to(tx, address.mailbox)
+def _take_back(tx: Connection, address: Address, app: App) -> bool:
+    """What was asked for this address and waits for its owner, in whatever stage it is; True when there was any."""
+    count = signups.forget_mailbox(tx, address.mailbox)  # first: a sign-up that is being decided now makes a grant
+    count += grants.void(tx, subscriber=None, subject=suppressing.address_key(address, app))
+    count += grants.void_moves_to(tx, address.mailbox)
     notices.drop(tx, address.mailbox)
+    return count > 0
 
 
 def _void(tx: Connection, person: Subscriber, app: App, *, but: tuple[Purpose, ...] = ()) -> None:
