@@ -181,7 +181,7 @@ class Places:
 
 @pytest.fixture(scope="module")
 def places(house: House) -> Places:
-    """One reader who is about to move, one who left; and a fresh link of every kind."""
+    """Two readers who are about to move, one who left; and a fresh link of every kind."""
     stays, gone, mover = (f"{name}@meridian.example" for name in ("stays", "gone", "mover"))
     for address in (stays, gone, mover):
         house.join(address)
@@ -195,9 +195,11 @@ def places(house: House) -> Places:
     )
     house.fill_in("/fr/subscribe/", "new@people.example", language="fr")
     links["confirm"] = house.link_to("new@people.example")
-    left, moving = house.subscriber(gone), house.subscriber(mover)
+    left, moving, staying = house.subscriber(gone), house.subscriber(mover), house.subscriber(stays)
     assert left is not None
     assert moving is not None
+    assert staying is not None
+    subscriptions.ask_to_move(staying, Address("other@people.example", "other@people.example"), house.app)
     subscriptions.mail_export(moving, house.app)
     links["export"] = house.link_to(mover)
     subscriptions.ask_to_move(moving, Address("moved@people.example", "moved@people.example"), house.app)

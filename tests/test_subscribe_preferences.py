@@ -103,6 +103,7 @@ def test_after_an_hour_the_pages_are_closed(house: House, reader: Reader) -> Non
     before = reader.now
     for answer in (
         reader.press("save", language="fr"),
+        reader.press("stay"),
         reader.press("leave"),
         reader.press("erase"),
         reader.get(f"{HERE}data.json"),
@@ -177,6 +178,34 @@ def test_another_address_is_asked_for_and_the_page_shows_that_it_waits(reader: R
     new = next(ADDRESSES)
     page = follow(reader, reader.press("move", address=new))
     assert f"Your subscription is to move to {new}" in page.text
+
+
+def test_a_change_of_address_that_waits_is_taken_back_by_its_button(reader: Reader) -> None:
+    """Neither mailed link does anything then; pressing twice is fine, and the button goes with what it takes back."""
+    button, new = "Do not change the address</button>", next(ADDRESSES)
+    assert button not in reader.get().text
+    assert button in follow(reader, reader.press("move", address=new)).text
+    assert "Ne pas changer d\u2019adresse</button>" in reader.get("/fr/preferences/").text
+    wrong = reader.press("move", address="")
+    assert (wrong.status, button in wrong.text) == (422, True)
+    links = [reader.house.link_to(address) for address in (reader.address, new)]
+    assert ask(links[1], method="POST").status == 200
+    for _ in range(2):
+        page = follow(reader, reader.press("stay")).text
+        assert "Your subscription stays at this address." in page
+        assert button not in page
+    assert [ask(link, method="POST").status for link in links] == [404, 404]
+    assert reader.now.address.mailbox == reader.address
+
+
+def test_who_has_moved_is_not_told_that_they_are_about_to(reader: Reader) -> None:
+    new = next(ADDRESSES)
+    reader.press("move", address=new)
+    for link in [reader.house.link_to(address) for address in (reader.address, new)]:
+        ask(link, method="POST")
+    moved = reader.house.subscriber(new)
+    assert moved is not None
+    assert subscriptions.waiting_move(moved, reader.house.app) == ""
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ from newsletter.subscriptions.choosing import (
     resume,
     save,
     session_holder,
+    stay,
     waiting_move,
 )
 from newsletter.subscriptions.intake import Asked, ask
@@ -101,6 +102,7 @@ __all__ = [
     "resume",
     "save",
     "session_holder",
+    "stay",
     "suppress",
     "suppressed",
     "sync",

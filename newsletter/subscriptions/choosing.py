@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     )
 
 MAX_PAUSE_MONTHS: Final = 6
+MOVE: Final = (Purpose.MOVE_OLD, Purpose.MOVE_NEW)  # the links of a change of address: one to each mailbox
 MOVES: Final = Limit(3, DAY)
 EXPORTS: Final = Limit(3, DAY)
 GONE: Final = "these preferences belong to nobody any more"
@@ -165,7 +166,7 @@ def ask_to_move(person: Subscriber, address: Address, app: App) -> None:
             raise UsageError("nothing is sent to this address: there is nothing to move")
         if wait := buckets.take(tx, f"move/{person.id}", MOVES, now):
             raise TooManyError("the address was to be changed too often today", seconds=round(wait))
-        grants.void_purposes(tx, person.id, (Purpose.MOVE_OLD, Purpose.MOVE_NEW))
+        grants.void_purposes(tx, person.id, MOVE)
         post_link(tx, app, "move-old", Purpose.MOVE_OLD, recipient=person.address.mailbox, language=person.language,
                   facts={}, subscriber=person.id, about=change, grant_facts=facts)  # fmt: skip
         if suppressing.reason(tx, address, app) not in (None, Suppressed.ERASED):
@@ -184,10 +185,18 @@ def ask_to_move(person: Subscriber, address: Address, app: App) -> None:
 
 
 def waiting_move(person: Subscriber, app: App) -> str:
-    """The address that a subscription is about to move to; empty when it is not."""
+    """The address that a subscription is about to move to; empty when it is not, or has moved there."""
     with app.store.read() as tx:
         found = grants.of(tx, person.id, (Purpose.MOVE_OLD,), app.clock())
-    return found[-1].facts["mailbox"] if found else ""
+    mailbox: str = found[-1].facts["mailbox"] if found else ""
+    return "" if mailbox == person.address.mailbox else mailbox
+
+
+def stay(person: Subscriber, app: App) -> None:
+    """Take a change of address back: neither mailed link does anything any more. Saying it twice is fine."""
+    with app.store.begin() as tx:
+        _held(tx, person.id)
+        grants.void_purposes(tx, person.id, MOVE)
 
 
 def confirm_move(token: str, app: App) -> Moved:
@@ -201,7 +210,7 @@ def confirm_move(token: str, app: App) -> Moved:
     try:
         with app.store.begin() as tx:
             suppressions.hold_open(tx)
-            grant = find(tx, token, now, Purpose.MOVE_OLD, Purpose.MOVE_NEW)
+            grant = find(tx, token, now, *MOVE)
             person = _held(tx, grant.subscriber)
             address = Address(grant.facts["mailbox"], grant.facts["typed"])
             if person.address.mailbox == address.mailbox:
@@ -209,7 +218,7 @@ def confirm_move(token: str, app: App) -> Moved:
             both = grants.hold(tx, grant.about)
             grants.use(tx, grant.digest, now)
             agreed = {one.purpose for one in both if one.used} | {grant.purpose}
-            if agreed != {Purpose.MOVE_OLD, Purpose.MOVE_NEW}:
+            if agreed != {*MOVE}:
                 return Moved(person, done=False)
             return Moved(_move(tx, person, address, app), done=True)
     except IntegrityError:
@@ -225,7 +234,7 @@ def _move(tx: Connection, person: Subscriber, address: Address, app: App) -> Sub
         raise LinkError("nothing is sent to this address", spent=True)
     suppressions.lift(tx, suppressing.address_key(address, app), (Suppressed.ERASED,))  # its owner says yes again
     # Whoever has the old mailbox has no more business here: neither by a link in it, nor by a page that is open.
-    grants.void(tx, subscriber=person.id, subject="", but=(Purpose.MOVE_OLD, Purpose.MOVE_NEW))
+    grants.void(tx, subscriber=person.id, subject="", but=MOVE)
     notices.drop(tx, person.address.mailbox)
     audience, admission = person.audience, person.admission
     if admission is Admission.DOMAIN and admission_to(audience, address, app) is None:

@@ -48,6 +48,9 @@ DONE: Final = {
     "paused": marked("Your subscription pauses."),
     "resumed": marked("Your subscription goes on."),
     "asked": marked("We have written to both addresses. When both have agreed, your subscription moves."),
+    "stays": marked(
+        "Your subscription stays at this address. The links that we mailed for the change do nothing any more."
+    ),
     "mailed": marked("The link to your data is on its way to your mailbox."),
     "closed": marked("Your preferences are closed. Nobody can open them from here without a new link."),
     ENDED: marked("Your preferences were open for an hour and are closed now. Ask for a new link."),
@@ -255,6 +258,11 @@ def _move(request: Request, reception: Reception, language: Language, held: Hold
     return reception.go(f"/{language}/{PREFERENCES}", done="asked")
 
 
+def _stay(_request: Request, reception: Reception, language: Language, held: Holder) -> Response:
+    subscriptions.stay(held.person, reception.app)
+    return reception.go(f"/{language}/{PREFERENCES}", done="stays")
+
+
 def _mail_data(_request: Request, reception: Reception, language: Language, held: Holder) -> Response:
     subscriptions.mail_export(held.person, reception.app)
     return reception.go(f"/{language}/{PREFERENCES}", done="mailed")
@@ -280,6 +288,7 @@ BUTTONS: Final[dict[str, Callable[[Request, Reception, Language, Holder], Respon
     "pause": _pause,
     "resume": _resume,
     "move": _move,
+    "stay": _stay,
     "mail-data": _mail_data,
     "leave": _leave,
     "erase": _erase,
