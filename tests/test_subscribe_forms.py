@@ -10,7 +10,7 @@ from newsletter import subscriptions
 from newsletter.keys import form_stamp
 from newsletter.model import Address, Signup, Wish
 from newsletter.store import signups
-from newsletter.web.consent import FORM
+from newsletter.web.consent import CONSENT, FORM
 from newsletter.web.forms import STAMP_SECONDS, TRAP
 from tests.support.reception import AUDIENCE, House, receiving
 from tests.support.webserver import Answer, ask
@@ -19,6 +19,13 @@ JOIN, CHOOSE = "/en/subscribe/", "/en/preferences/"
 FORMS = (JOIN, "/fr/subscribe/", CHOOSE, "/fr/preferences/")
 REFUSED = "refused.example"
 SILENT = ("date",)
+# Every version of the form, and the sentence that it showed.
+SENTENCES = {
+    "subscribe/2026-11": "I would like to receive the %(name)s of %(organisation)s by mail, once a month. I can leave "
+    "at any time, with the link in every mail.",
+    "subscribe/2026-11-28": "I would like to receive the %(name)s of %(organisation)s by mail, once a month. I can "
+    "leave at any time, with the link in every report.",
+}
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +63,11 @@ def test_a_form_keeps_the_address_the_choices_and_the_words_that_were_agreed_to(
     assert (kept.language, kept.format, kept.audience, kept.form) == ("fr", "text", "public", FORM)
     assert f'<p class="consent">{kept.words}</p>' in ask(f"{house.at}/fr/subscribe/").text
     assert "Je souhaite recevoir" in kept.words
+
+
+def test_a_version_of_the_form_stands_for_one_sentence() -> None:
+    """Whoever changes what people agree to names the form anew, so that evidence tells the two apart."""
+    assert (CONSENT, len({*SENTENCES.values()})) == (SENTENCES[FORM], len(SENTENCES))
 
 
 def test_what_the_confirmation_says_is_kept_as_evidence(house: House) -> None:

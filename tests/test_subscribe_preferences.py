@@ -14,6 +14,7 @@ from newsletter.model import Format, Purpose, Scope, Subscriber, SubscriberState
 from newsletter.subscriptions import portals
 from newsletter.subscriptions.links import LIVES
 from tests.support.reception import AUDIENCE, House, receiving
+from tests.support.roster import file_of
 from tests.support.webserver import Answer, ask
 
 HERE = "/en/preferences/"
@@ -241,6 +242,20 @@ def test_what_we_hold_is_told_in_words_and_as_a_file(reader: Reader) -> None:
     held = json.loads(file.text)
     assert held == json.loads(json.dumps(subscriptions.held_about(reader.now, reader.house.app)))
     assert held["address"] == reader.address
+
+
+def test_who_was_named_by_a_directory_is_not_told_that_they_agreed(house: House) -> None:
+    """Neither by what we hold, nor by the privacy notice."""
+    address = next(ADDRESSES)
+    subscriptions.sync(file_of(f"address\n{address}\n"), house.app, audience="staff", consent="staff rules 4.2")
+    cookie = {"Cookie": house.open_preferences(address)}
+    page = ask(house.at + HERE, headers=cookie).text
+    held = page[page.index('<section aria-labelledby="held">') : page.index('<section aria-labelledby="end">')]
+    assert "How you came onto the list" in held
+    assert ": named by a directory, staff rules 4.2" in held
+    assert "agreed" not in held
+    assert "your organisation's directory" in ask(f"{house.at}/en/privacy/").text
+    assert "l\u2019annuaire de votre organisation" in ask(f"{house.at}/fr/privacy/").text
 
 
 def test_a_link_to_the_file_comes_by_mail(reader: Reader) -> None:

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 # Kept with every consent. Whoever changes what the form says or asks gives it a new name, so that an old consent can
 # be read beside the form that it was given on.
-FORM: Final = "subscribe/2026-11"
+FORM: Final = "subscribe/2026-11-28"
 CONSENT: Final = marked(
     "I would like to receive the %(name)s of %(organisation)s by mail, once a month. I can leave at any time, with the "
-    "link in every mail."
+    "link in every report."
 )
 
 
