@@ -313,6 +313,18 @@ def test_an_address_taken_meanwhile_is_not_taken_away(outbox: Outbox, app: App, 
     assert outbox.person(ROBIN)
 
 
+def test_a_stranger_who_rings_to_say_no_stops_a_move_to_their_address(outbox: Outbox, app: App) -> None:
+    """An older link of either mailbox does nothing then; and nothing is left that a second no could take back."""
+    subscriptions.ask_to_move(outbox.join(ROBIN), parse_address("r@new.example"), app)
+    tokens = outbox.token("move-new"), outbox.token("move-old")
+    assert subscriptions.leave_by_address(parse_address("R@new.example"), app) is None
+    for token in tokens:
+        with pytest.raises(LinkError):
+            subscriptions.confirm_move(token, app)
+    with pytest.raises(UsageError):
+        subscriptions.leave_by_address(parse_address("r@new.example"), app)
+
+
 # --- audiences ------------------------------------------------------------------------------------------------
 
 
