@@ -12,7 +12,7 @@ KILLS ?= 30
 YEARS ?= 20
 EXAMPLES ?= 300
 
-.PHONY: run test coverage check lint campaigns kills faults headers signatures mutations flood years machine bench picture lock clean
+.PHONY: run test slow coverage check lint campaigns kills faults headers signatures mutations flood years machine bench picture lock clean
 
 run: $(RUN_READY)
 	$(BIN)/newsletter demo
@@ -30,14 +30,21 @@ lint: $(TEST_READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# All tests, the slow ones too, with every line counted: that doubles their time, so it is no part of `make test`.
+# The tests that take seconds each, more than ten minutes in all.
+slow: $(TEST_READY)
+	@sh scripts/debian-packages.sh
+	@sh scripts/checkers.sh
+	$(BIN)/pytest -n 4 --dist loadfile -m slow
+
+# All tests with every line counted: that doubles their time, so it is no part of `make test`, nor of the campaigns.
 coverage: $(TEST_READY)
 	@sh scripts/debian-packages.sh
 	$(BIN)/pytest -n 4 --dist loadfile --cov --cov-report=term
 
-# Long fault runs, each reproducible by its seed; and the coverage, which takes as long.
+# Long fault runs, each reproducible by its seed; and the slow tests.
 campaigns: $(TEST_READY)
 	@sh scripts/debian-packages.sh
+	$(MAKE) slow
 	$(MAKE) kills KILLS=30 SEED=$(SEED)
 	$(MAKE) faults KILLS=40 SEED=$(SEED)
 	$(MAKE) headers SEED=$(SEED)
@@ -46,7 +53,6 @@ campaigns: $(TEST_READY)
 	$(MAKE) flood SEED=$(SEED)
 	$(MAKE) years YEARS=4 SEED=$(SEED)
 	$(MAKE) machine SEED=$(SEED)
-	$(MAKE) coverage
 
 kills: $(TEST_READY)
 	$(BIN)/python -m tests.campaigns.kills --kills $(KILLS) --seed $(SEED)
