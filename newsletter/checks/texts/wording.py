@@ -37,7 +37,9 @@ _MARKER_SIGNS: Final = (
     *("compléter", "rédiger", "traduire", "vérifier", "à faire", "insérer"),
 )
 # What Hugo, Jekyll, Liquid and Jinja fill in. Bounded, and within a paragraph: most that begin so never end.
-_SHORTCODE = re.compile(r"\{(?:\{[<%]?(?:(?!\}\}|\n\s*\n).){1,300}\}\}|%(?:(?!%\}|\n\s*\n).){1,300}%\})", re.DOTALL)
+_SHORTCODE = re.compile(
+    r"\{\{(?:(?!\}\}|\n[ \t]{0,80}\n).){1,300}\}\} | \{%(?:(?!%\}|\n[ \t]{0,80}\n).){1,300}%\}", re.DOTALL | re.VERBOSE
+)
 # Embeddings, overrides and isolates: what follows one is shown in another order than it stands there
 # (CVE-2021-42574, "Trojan Source").
 _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
