@@ -52,6 +52,17 @@ def test_page_needs_no_script_and_nothing_from_elsewhere(browser: Browser, archi
         assert page.evaluate("document.documentElement.scrollWidth") <= NARROWEST
 
 
+@pytest.mark.parametrize("path", ["/en/articles/", "/fr/articles/", "/fr/"])
+def test_no_language_stands_alone_on_a_line_of_the_head(browser: Browser, archive: str, path: str) -> None:
+    """They share one with the way to the report, at every width that holds the two."""
+    with visiting(browser, archive + path, width=1280, javascript=False) as (page, _):
+        for width in (1280, 1024, 900, 768, 600, 480, 360):
+            page.set_viewport_size({"width": width, "height": 640})
+            boxes = [page.locator(one).bounding_box() for one in (".get a", ".switch li:last-child a")]
+            report, language = (box["y"] + box["height"] / 2 for box in boxes if box)
+            assert abs(report - language) < MIN_LABEL_PIXELS, width
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_axe_finds_nothing(browser: Browser, archive: str, path: str) -> None:
     """No violation of any gravity, wide and light as well as narrow and dark; axe itself needs scripts to run."""

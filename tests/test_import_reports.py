@@ -131,6 +131,38 @@ def test_a_month_that_nothing_names_is_guessed_from_the_date_and_marked(site: Si
     assert "month: the day of its date, 2019-11-05" in told
 
 
+STRAY = LETTER.read_text().replace("Monthly Security Report, October 2019", "Fwd: lunch?")
+
+
+def test_a_letter_that_is_no_report_is_refused(site: Site) -> None:
+    """Its date alone would make it the edition of a month that it never told of."""
+    site.write("old/a.eml", STRAY)
+    site.write("old/b.eml", LETTER.read_text())
+    assert site.newsletter("import", "old", "--tlp", "CLEAR", "--write") == 2
+    assert 'nothing says that it is a report, or of which month: its subject is "Fwd: lunch?"' in " ".join(
+        site.out.split()
+    )
+    assert [edition.month for edition in read_editions(site.folder / "editions")] == [OCTOBER]
+
+
+@pytest.mark.parametrize(
+    ("name", "subject", "more", "month"),
+    [
+        ("a", "Fwd: Rapport mensuel", (), "2019-10"),
+        ("2019-08", "Fwd: lunch?", (), "2019-08"),
+        ("2019/07/a", "Fwd: lunch?", (), "2019-07"),
+        ("a", "Fwd: lunch? June 2019", (), "2019-06"),
+        ("a", "Fwd: lunch?", ("--date", "2019-05-31"), "2019-05"),
+    ],
+)
+def test_a_letter_whose_month_is_told_is_taken(
+    site: Site, name: str, subject: str, more: tuple[str, ...], month: str
+) -> None:
+    """By its subject, its file, its folder or the person; what calls itself a report has its date's."""
+    site.write(f"old/{name}.eml", STRAY.replace("Fwd: lunch?", subject))
+    assert f"editions/{month}" in site.must("import", "old", "--tlp", "CLEAR", *more)
+
+
 def test_a_letter_of_parts_within_parts_without_end_is_refused(site: Site) -> None:
     """The parser of mail enters each by recursion: one hostile letter must not end the import of the others."""
     parts = "".join(f'Content-Type: multipart/mixed; boundary="b{n}"\n\n--b{n}\n' for n in range(2_000))

@@ -248,6 +248,42 @@ def test_the_end_of_a_story_is_no_standing_close(block: str) -> None:
     assert without_close(["A story.", block], frozenset()) == (["A story.", block], (), [])
 
 
+@pytest.mark.parametrize(
+    "below",
+    [
+        ["Computer Security Team"],
+        ["*The CERT*"],
+        ["12 May 2019"],
+        ["L\u2019équipe de la sécurité informatique", "Genève, le 12 mai 2019"],
+        ["The CERT", "Computer Security Office", "October 2019"],
+    ],
+)
+def test_a_team_and_a_day_below_the_sign_off_do_not_hide_the_close(below: list[str]) -> None:
+    """They belong to it, as blocks of their own or as lines below the name, and are told like the rest."""
+    kept = (["A story."], ("Ada",), [*reversed(below), STANDING[0]])
+    assert without_close(["A story.", STANDING[0], "by Ada", *below], frozenset()) == kept
+    assert without_close(["A story.", STANDING[0], "\n".join(["by Ada", *below])], frozenset()) == (
+        ["A story."],
+        ("Ada",),
+        [STANDING[0]],
+    )
+
+
+@pytest.mark.parametrize("below", ["Ask the CERT first!", "The team will tell you more about it", "Stay safe"])
+def test_what_says_more_than_who_and_when_stays(below: str) -> None:
+    """A last word below the name is the author's; and without a sign-off, a team's name is a paragraph."""
+    blocks = ["A story.", "It ends.", "by Ada", below]
+    assert without_close(blocks, frozenset())[0] == blocks
+    assert without_close(["A story.", "It ends.", "The CERT"], frozenset())[0] == ["A story.", "It ends.", "The CERT"]
+
+
+def test_days_below_the_sign_off_do_not_hide_what_ends_three_texts() -> None:
+    """Each text has another one."""
+    texts = [[f"Story {day}.", "Drive on the right!", "by Ada", f"{day} May 2019"] for day in (1, 2, 3)]
+    known = repeated(texts)
+    assert [without_close(text, known)[0] for text in texts] == [["Story 1."], ["Story 2."], ["Story 3."]]
+
+
 def test_what_ends_three_texts_is_a_close_and_what_ends_two_is_not() -> None:
     three = repeated(
         [["a", "The same end, [link](x)."], ["b", "the same END, [link](y)"], ["c", "The same end, link."]]

@@ -250,6 +250,23 @@ def test_a_field_that_cannot_be_read_is_not_called_missing():
     assert told(article_with("date: @today")) == [("front-matter", 3)]
 
 
+@pytest.mark.parametrize(
+    ("head", "line"),
+    [
+        ("title: x\ndate: 2026-10-06\ntlp CLEAR\n", 4),
+        ('title: "x"\ntlp CLEAR\ndate: 2026-10-06\n', 3),
+        ("tlp CLEAR\ntitle: x\ndate: 2026-10-06\n", 2),
+        ("title: x\ntlp: CLEAR\ndate 2026-10-06\n", 4),
+        ("title: x\ndate: 2026-10-06\nauthors:\n- a\ntlp\n", 6),
+    ],
+)
+def test_a_field_without_its_colon_is_one_fault_in_its_line(head: str, line: int):
+    """It was written, so nobody is told that it is missing."""
+    parsed = read_article(f"---\n{head}---\nSome words.\n")
+    assert told(parsed) == [("front-matter", line)]
+    assert 'write every field as "name: value"' in parsed.findings[0].fix
+
+
 def test_a_field_that_stands_twice_is_refused():
     """YAML would silently take the last one."""
     parsed = read_article(ARTICLE.replace("tlp: CLEAR\n", "tlp: AMBER\nauthors: [a]\ntlp: CLEAR\nbroken: @x\n"))

@@ -84,6 +84,19 @@ def test_a_waiver_that_answers_for_nothing_is_named(site: Site, waiver: str, rul
     assert fix in finding["fix"]
 
 
+def test_what_stands_in_pages_is_waived_in_the_file_that_they_show(site: Site) -> None:
+    """Whether it is idle is known once the pages were looked at, and not before."""
+    summary = "Where a link leads nowhere."
+    plain = f'---\n{HEAD}waive:\n  page-description: "Enough"\n---\nA word.\n'
+    site.write(PLACE, plain.replace(summary, "Short."))
+    found = site.json("check")
+    assert [(w["rule"], w["path"], w["line"]) for w in found["waived"]] == [("page-description", PLACE, 5)]
+    site.write(PLACE, plain)
+    assert "waiver-idle" in {f["rule"] for f in site.json("check")["findings"] if f["path"] == PLACE}
+    app = opened(site)
+    assert "waiver-idle" not in {f.rule for f in preflight(app, letters=False, pages=False).findings}
+
+
 @pytest.mark.parametrize("waiver", ["waive: yes\n", "waive: [a]\n", f"waive:\n  {CODE}: [a]\n"])
 def test_a_waiver_that_is_no_reason_is_a_fault(site: Site, waiver: str) -> None:
     """The message shows how one is written."""

@@ -67,7 +67,8 @@ def test_leaks_block_and_style_advises():
     """A gravity changed by accident would let secrets out, or stop a release for a long sentence."""
     blocking = {rule.code for rule in TEXT_RULES.values() if rule.gravity is Gravity.BLOCK}
     leaks = {"secret", "personal-address", "personal-phone", "private-name", "live-indicator"}
-    assert blocking == leaks | {"marker-left", "word-banned", "link-text-lies", "link-shortener", "heading-empty"}
+    left = {"marker-left", "shortcode-left", "direction-turned"}
+    assert blocking == leaks | left | {"word-banned", "link-text-lies", "link-shortener", "heading-empty"}
 
 
 @pytest.mark.parametrize("code", ["secret", "personal-address", "personal-phone"])
@@ -91,6 +92,9 @@ def test_a_rule_stops_after_a_screenful():
 HOSTILE = ("a", "a@", "a.b@", "+1 ", "1.", "0 ", "eyJaaaaaaaaaaa.", "password=", "a://", "http://a", "a:", "::", "[.]")
 HOSTILE += (
     "TK ",
+    "{{",
+    "{% ",
+    "\u202e",
     "[a](",
     "![a](b) ",
     "[insert ",

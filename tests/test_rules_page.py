@@ -12,13 +12,14 @@ from newsletter.app import build_app
 from newsletter.checks.house import House
 from newsletter.checks.pages import ARCHIVE_RULES, MAX_PROBLEMS, PAGE_RULES, check_pages
 from newsletter.config import load_settings
-from newsletter.model import Finding
+from newsletter.model import Collected, EditorNote, Finding, Place, Tlp
 from newsletter.render.environment import Templates
 from newsletter.render.site import Page
 from newsletter.render.web import render_site
 from tests.rules.letters import REPOSITORY
 from tests.rules.page_examples import EXAMPLES, PAGE, Bad, Pages
 from tests.support.archive import sample_site
+from tests.support.content import EN
 
 CODES = [*PAGE_RULES, *ARCHIVE_RULES]
 BAD = [
@@ -80,6 +81,37 @@ def test_fault_is_found_in_its_place_and_nothing_else_is(code: str, bad: Bad):
     assert {one.rule for one in found} == {code} | bad.also, [str(one) for one in found]
     places = [(one.place.path, one.place.line, one.place.column) for one in found if one.rule == code]
     assert places == [place(pages, bad)], [str(one) for one in found]
+
+
+def test_what_a_file_says_is_found_in_the_file():
+    """Its line is where a summary or a title is mended, once, in however many languages its page is shown."""
+    site = sample_site()
+    head = {"title": 2, "title:column": 9, "summary": 4, "summary:column": 11}
+    short = replace(site.articles[2], title="Twice", summary="Short.", lines=head)
+    twin = replace(site.articles[0], title="Twice", summary="Long enough for once.", lines={"title": 3})
+    articles = (short, *(one for one in site.articles if one.slug not in (short.slug, twin.slug)), twin)
+    house = House(site.publication).with_texts(Collected(articles=articles))
+    found = check_pages(render_site(replace(site, articles=articles), Templates([])), house)
+    title, description = (one for one in found if one.place.path.startswith("articles/"))
+    assert (description.rule, description.place) == ("page-description", Place(short.path, 4, 11))
+    assert (title.rule, title.place) == ("page-title-twice", Place(short.path, 2, 9))
+    assert f"the title of {twin.path} too" in title.message
+
+
+def test_what_a_note_says_is_found_in_the_note():
+    """A report without one has no other place than its page."""
+    site = sample_site()
+    months = [
+        replace(edition, reports={EN: replace(edition.reports[EN], in_brief=("Hm.",))}) for edition in site.editions
+    ]
+    path, lines = "reports/2026-10.en.md", {"in_brief": 3, "in_brief.0": 4}
+    note = EditorNote(month=months[1].month, language=EN, tlp=Tlp.CLEAR, path=path, in_brief=("Hm.",), lines=lines)
+    house = House(site.publication).with_texts(Collected(notes=(note,)))
+    pages = render_site(replace(site, editions=tuple(months)), Templates([]))
+    found = {(one.rule, one.place.path, one.place.line) for one in check_pages(pages, house)}
+    assert ("page-description", path, 3) in found
+    page = f"en/reports/{months[0].month}/index.html"
+    assert any((rule, where) == ("page-description", page) for rule, where, _ in found)
 
 
 @pytest.mark.parametrize(("code", "change"), GOOD)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# What is found in pages and stands in the file that they show; to be seen, pages must have been looked at.
+IN_SOURCES: Final = frozenset({"page-description", "page-title-twice"})
 GATE: Final = "release-gate"
 DEAD_CODE: Final = "link-external-dead"
 MOVED_CODE: Final = "link-external-moved"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from newsletter.checks.codes import IN_SOURCES
 from newsletter.checks.content import everything
 from newsletter.model import Finding, Gravity, Place, Preflight, Waived
 from newsletter.parsing.validate import nearest
@@ -21,7 +22,7 @@ def weigh(
     """Part what stands from what was waived. A waiver that answers for nothing is itself a finding.
 
     ``waivable`` says for every code that there is whether a waiver may name it. ``elsewhere``: what files do not hold
-    was looked at too, so that what the settings waive in mails and pages is known to be idle.
+    was looked at too, so that what is waived in mails and pages is known to be idle.
     """
     reasons = {item.path: item.waive for item in everything(collected)}
     standing, waived = [], []
@@ -34,7 +35,8 @@ def weigh(
     used = {(one.finding.place.path if one.finding.place.path in reasons else "", one.finding.rule) for one in waived}
     for item in everything(collected):
         line = item.lines.get("waive", 1)
-        standing += _idle(item.path, line, item.waive, {rule for path, rule in used if path == item.path}, waivable)
+        answered = {rule for path, rule in used if path == item.path} | (frozenset() if elsewhere else IN_SOURCES)
+        standing += _idle(item.path, line, item.waive, answered, waivable)
     if elsewhere:
         waivers = house.standards.waive
         standing += _idle("newsletter.toml", 0, waivers, {rule for path, rule in used if not path}, waivable)

@@ -6,6 +6,8 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
+from newsletter.importing.dates import day_in_line, month_in
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -14,6 +16,8 @@ MAX_CLOSE_BLOCKS: Final = 6
 MAX_CLOSE_CHARACTERS: Final = 1_500
 MAX_SIGNATURE: Final = 160
 MAX_AUTHORS: Final = 10
+MAX_BELOW: Final = 3  # blocks below the sign-off
+MAX_WORDS_BELOW: Final = 6
 
 # A standing close begins like this and speaks of where the team is found, not of the story.
 _OPENINGS: Final = (
@@ -36,6 +40,12 @@ _TOPIC = re.compile(_TOPICS, re.IGNORECASE)
 _SIGNATURE = re.compile(
     r"(?:[-\u2013\u2014*_~\s]*)(?:by|par|written by|author|auteur|[-\u2013\u2014])[:\s]\s*(?P<names>\S.*?)[*_~\s.]*",
     re.IGNORECASE | re.DOTALL,
+)
+_SIGNED = re.compile(r"[-\u2013\u2014*_~\s]*(?:by|par|written by|author|auteur)\b", re.IGNORECASE)
+_GOES_ON = re.compile(r"(?:[,:&]|\b(?:by|par|and|et|the|le|la|les|de|du|of))$", re.IGNORECASE)
+_TEAM = re.compile(
+    r"\b(?:team|cert|csirt|soc|office|officer|group|department|security|équipe|groupe|service|sécurité)\b",
+    re.IGNORECASE,
 )
 _FENCE = re.compile(r"[ \t>]*(`{3,}(?!.*`)|~{3,})")
 _RULE = re.compile(r"[ ]{0,3}([-*_=])(?:[ \t]*\1){2,}[ \t]*")
@@ -64,13 +74,36 @@ def fingerprint(block: str) -> str:
 
 
 def signature(block: str) -> tuple[str, ...]:
-    """The names of a sign-off line ``by ...``; none if it is no such line."""
-    found = _SIGNATURE.fullmatch(block.strip()) if len(block) <= MAX_SIGNATURE else None
+    """The names of a sign-off line ``by ...``; none if it is no such line. Their team and the day are no names."""
+    lines = block.strip().split("\n") if len(block) <= MAX_SIGNATURE else []
+    while len(lines) > 1 and _says_who_or_when(lines[-1]) and not _GOES_ON.search(lines[-2].strip(" \\")):
+        lines.pop()
+    found = _SIGNATURE.fullmatch("\n".join(lines).strip())
     if found is None or re.search(r"[.!?]\s+[A-ZÀ-Ý]", found["names"]):
         return ()
     names = re.split(r"\s*,\s*(?:and\s+|et\s+)?|\s+(?:and|et|&)\s+", " ".join(found["names"].replace("\\", "").split()))
     names = [re.sub(r"^the\s+", "", name, flags=re.IGNORECASE) for name in names if name]
     return tuple(names[:MAX_AUTHORS])
+
+
+def _says_who_or_when(line: str) -> bool:
+    """Whether a line is nothing but a team or a day: The CERT; Geneva, 12 May 2019; October 2019."""
+    bare = line.strip(" *_\\")
+    words = bare.split()
+    if not words or len(words) > MAX_WORDS_BELOW or "\n" in bare or bare[-1] in "!?:;" or not bare[0].isalnum():
+        return False
+    is_day = bool(day_in_line(bare) or day_in_line(bare.partition(",")[2]))
+    return is_day or bool(_TEAM.search(bare)) or (len(words) == len(("October", "2019")) and month_in(bare) is not None)
+
+
+def _below(blocks: Sequence[str]) -> int:
+    """How many of the last blocks stand below ``by ...`` and only say whose team it was, or when."""
+    for count, block in enumerate(reversed(blocks[1:])):
+        if _SIGNED.match(block) and signature(block):
+            return count
+        if count == MAX_BELOW or not _says_who_or_when(block):
+            break
+    return 0
 
 
 def is_standing(block: str) -> bool:
@@ -87,7 +120,8 @@ def repeated(endings: Iterable[Sequence[str]]) -> frozenset[str]:
     """
     counts: Counter[tuple[str, ...]] = Counter()
     for blocks in endings:
-        ending = [fingerprint(block) for block in blocks if not signature(block)][1:]
+        above = blocks[: len(blocks) - _below(blocks)]
+        ending = [fingerprint(block) for block in above if not signature(block)][1:]
         tail: tuple[str, ...] = ()
         for block in reversed([one for one in ending if one][-MAX_CLOSE_BLOCKS:]):
             tail = (block, *tail)
@@ -106,7 +140,8 @@ def without_close(
 
     The first paragraph always stays: an article that is nothing but a close would be no article.
     """
-    kept, dropped = list(blocks), list[str]()
+    above = len(blocks) - _below(blocks)
+    kept, dropped = list(blocks[:above]), list(reversed(blocks[above:]))
     names: tuple[str, ...] = ()
     for _ in range(at_most):
         if len(kept) <= 1:

@@ -38,7 +38,7 @@ def bring_in(
     reports = [one for one in placed if one.found.file.kind is Kind.REPORT]
     articles = [one for one in placed if one.found.file.kind is not Kind.REPORT]
     made = plan_articles(articles, wishes, ground_of(root, publication), limits)
-    past, editions = plan_reports(reports, editions_of(root))
+    past, editions = plan_reports(reports, editions_of(root), wishes.day)
     if write:
         made = write_articles(root, made)
         past = write_editions(root, editions, past)

@@ -6,6 +6,7 @@ it stands outside the chain: its manifest says so (``imported``), and so does it
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime, time
@@ -14,32 +15,41 @@ from typing import TYPE_CHECKING, Final
 
 from newsletter.collect.editions import REPORT_JSON, REPORT_SUFFIX, Manifest, ManifestVariant
 from newsletter.html import markdown_faults
-from newsletter.importing.dates import month_in
+from newsletter.importing.dates import month_in, month_of_folder
 from newsletter.importing.nouns import Outcome, State
 from newsletter.importing.pictures import Pictures, with_links, with_pictures
 from newsletter.importing.plan import one_line
 from newsletter.model import PUBLIC, Count, Figures, Month, Report, Tlp
 from newsletter.parsing.fields import MAX_TITLE
+from newsletter.parsing.validate import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import date
 
     from newsletter.importing.plan import Placed
     from newsletter.model import Language
 
 FIRST_HALF: Final = 15  # a report that is sent until then tells of the month before
 
+_REPORT = re.compile(
+    r"\b(?:reports?|newsletters?|bulletins?|digest|monthly|rapports?|infolettre|lettre d.information|mensuel(?:le)?)\b",
+    re.IGNORECASE,
+)
 NO_FIGURES: Final = Figures(total=Count("total", 0, None, None, 0), by_class=(), by_severity=(), history=())
 
 
 def plan_reports(
-    placed: Sequence[Placed], standing: Mapping[Month, str]
+    placed: Sequence[Placed], standing: Mapping[Month, str], given: date | None
 ) -> tuple[list[Outcome], list[tuple[Manifest, dict[str, bytes]]]]:
-    """What becomes of each report, and the editions to write. ``standing`` are digests of the editions that exist."""
+    """What becomes of each report, and the editions to write.
+
+    ``standing`` are digests of the editions that exist; ``given`` is the day that somebody said for what has none.
+    """
     months: defaultdict[Month, list[tuple[Placed, Outcome, bytes]]] = defaultdict(list)
     outcomes: list[Outcome] = []
     for one in placed:
-        month, outcome, data = _report(one)
+        month, outcome, data = _report(one, given)
         twin = next((other for other, _, _ in months[month] if other.language == one.language), None)
         if outcome.state is State.NEW and twin is not None:
             problem = f"{twin.found.shown} is the report of {month} in that language already; take one away"
@@ -70,12 +80,13 @@ def _state(standing: str | None, digest: str) -> State:
     return State.UNCHANGED if standing == digest else State.CONFLICT
 
 
-def _report(one: Placed) -> tuple[Month, Outcome, bytes]:
+def _report(one: Placed, given: date | None) -> tuple[Month, Outcome, bytes]:
     found, guessed = one.found, list(one.guessed)
-    month = month_in(found.title) or month_in(found.file.path.stem)
-    if month is None:
-        month = Month.of(one.day).shift(-1 if one.day.day <= FIRST_HALF else 0)
-        guessed.append(f"month: the day of its date, {one.day}")
+    named = _named(one)
+    day = one.day if found.sent is None or given is None else given
+    month = named or Month.of(day).shift(-1 if day.day <= FIRST_HALF else 0)
+    if named is None:
+        guessed.append(f"month: the day of its date, {day}")
     pictures = Pictures(found.file, "report", found.address, frozenset(), None)
     body = with_pictures(found.body, _NoPictures(pictures))
     body, lost = with_links(body, lambda _: "")
@@ -90,10 +101,30 @@ def _report(one: Placed) -> tuple[Month, Outcome, bytes]:
         remarks=(*one.remarks, *lost),
         month=month,
     )
-    if problem := _problem(one, body):
+    if problem := (_stray(one) if named is None and given is None else "") or _problem(one, body):
         return month, replace(outcome, state=State.REFUSED, problem=one_line(problem)), b""
     report = _noun(one, month, body)
     return month, outcome, REPORT_JSON.dump_json(report, indent=2) + b"\n"
+
+
+def _named(one: Placed) -> Month | None:
+    """The month that its title or file names; of a letter its folder too, since its own date is not its month's."""
+    found = one.found
+    month = month_in(found.title) or month_in(found.file.path.stem)
+    return month or (month_of_folder(found.shown.rpartition("/")[0]) if found.sent else None)
+
+
+def _stray(one: Placed) -> str:
+    """Why a letter that names no month is none of ours, unless it calls itself a report.
+
+    Every letter has a date: a mailbox with all that was in it would become the archive of its months.
+    """
+    if one.found.sent is None or _REPORT.search(one.found.title):
+        return ""
+    return (
+        f"nothing says that it is a report, or of which month: its subject is {shown(one.found.title)}; "
+        "take it away, or name its file like 2019-10.eml, or say --date"
+    )
 
 
 class _NoPictures(Pictures):

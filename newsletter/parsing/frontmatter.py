@@ -30,6 +30,7 @@ ABSENT: Final = frozenset({"", "n/a", "n.a.", "~", "null"})
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
 _CLOSING = re.compile(r"^(?:---|\.\.\.)[ \t]*$", re.MULTILINE)
 _FIELD = re.compile(r"^[^\s#\-][^:\n]*:", re.MULTILINE)
+_WORD = re.compile(r"^\w+", re.MULTILINE)
 
 # What libyaml says, and what an editor most likely has to do about it.
 _HINTS: Final = (
@@ -179,16 +180,17 @@ def _read_pieces(head: str, first_line: int, faults: Faults) -> _Head:
     starts = [0, *starts] if not starts or head[: starts[0]].strip() else starts
     for start, end in zip(starts, [*starts[1:], len(head)], strict=True):
         piece, line = head[start:end], first_line + head.count("\n", 0, start)
-        name = piece.partition(":")[0].strip()
+        # A line whose colon was forgotten breaks the field above it: both were written, and neither is missing.
+        names = {piece.partition(":")[0].strip(), *_WORD.findall(piece)}
         reader = _Reader(line)
         try:
             found = reader.read(piece)
         except yaml.YAMLError as error:
             faults.block("front-matter", *_explained(error, line))
-            unread.add(name)
+            unread |= names
         except _RefusedError as error:
             faults.block("front-matter", error.line, str(error), error.fix)
-            unread.add(name)
+            unread |= names
         else:
             reader.report(faults)
             for key in found.keys() & fields.keys():
@@ -202,7 +204,7 @@ def _explained(error: yaml.YAMLError, first_line: int) -> tuple[int, str, str]:
     """Line, message and fix."""
     problem = getattr(error, "problem", None) or "unreadable"
     mark = getattr(error, "problem_mark", None)
-    if "end of stream" in problem:  # reported at the end; what was not closed stands in the context
+    if "end of stream" in problem or "expected ':'" in problem:  # reported where it ends; it begins in the context
         mark = getattr(error, "context_mark", None) or mark
     line = first_line + (mark.line if mark else 0)
     hint = next((hint for sign, hint in _HINTS if sign in problem), _DEFAULT_HINT)

@@ -153,6 +153,35 @@ EXAMPLES: dict[str, Example] = {
             head("status: draft", body="TODO"),
         ),
     ),
+    "shortcode-left": Example(
+        bad=(
+            body('¦{{< figure src="a.png" >}}\n\nSee ¦{{% ref "b" %}} and *¦{% post_url 2019-05-12-b %}*.'),
+            body("Ours is at ¦{{ site.url }}, and\n¦{{ site\n.title }}."),
+            head(title="About ¦{{ page.title }}"),
+            told("It began ¦{{ there }}."),
+            noted("action:", '  title: "Now"', '  text: "Read ¦{{ this }}."'),
+        ),
+        good=(
+            body("Write `{{ name }}`, ``{{< x >}}`` or:\n\n    {% if x %}\n\n```\n{{% y %}}\n```"),
+            body("Sets {a}, {{b}, {% and}, a {{ that is never closed\n\nand }} in another paragraph, 5 %} off."),
+            head("status: draft", body="{{ x }}"),
+        ),
+    ),
+    "direction-turned": Example(
+        bad=(
+            body("It is ¦\u202etxt.exe¦\u202c, `if ¦\u2066x¦\u2069`."),
+            body("```\n¦\u202aa\n```\n\nSee [it](/en/¦\u202da)."),
+            head(title="A ¦\u202bstick", summary="What ¦\u2067everybody¦\u2069 knows."),
+            head('authors: ["Jane", "John ¦\u2068Doe"]', "status: draft"),
+            head("license: CC ¦\u202eBY", 'authors: ["Jane", John]'),
+            noted("authors: [A, ¦\u202eB]"),
+            told(internal="An ¦\u202eothers alone¦\u202c.", tlp="AMBER"),
+        ),
+        good=(
+            body("\u05e9\u05dc\u05d5\u05dd is peace, \u0633\u0644\u0627\u0645\u200f too; `U+202E` turns."),
+            head('authors: ["Ren\u00e9 D."]'),
+        ),
+    ),
     "word-banned": Example(
         bad=(
             body(

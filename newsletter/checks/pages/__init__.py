@@ -54,4 +54,5 @@ def check_pages(pages: Iterable[Page], house: House) -> tuple[Finding, ...]:
         found += [finding for rule in PAGE_RULES.values() for finding in rule.findings(page, house)]
         page.forget()
     found += [finding for rule in ARCHIVE_RULES.values() for finding in rule.findings(site, house)]
-    return tuple(sorted(found, key=lambda finding: (finding.place, finding.rule, finding.message)))
+    # What several pages show of one file is found there once.
+    return tuple(sorted(dict.fromkeys(found), key=lambda finding: (finding.place, finding.rule, finding.message)))

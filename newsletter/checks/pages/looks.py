@@ -63,14 +63,15 @@ def title(page: PageView, house: House) -> Iterator[Problem]:
 
 def description(page: PageView, house: House) -> Iterator[Problem]:
     """What search engines and messengers show below the title."""
-    del house
     for _ in page.trees() if page.is_html and page.is_indexed else ():
         metas = page.metas("description")
         length = len(" ".join(metas[0].get("content").split())) if metas else 0
         if len(metas) != 1 or length not in DESCRIPTION:
             found = f"of {length} characters" if metas else "missing"
             message = f"the description is {found}; {DESCRIPTION.start} to {DESCRIPTION.stop - 1} are good"
-            yield page.at(metas[0] if metas else page.tree.first("head"), message, "mend the summary of what it shows")
+            spot = metas[0] if metas else page.tree.first("head")
+            problem = page.at(spot, message, "mend the summary of what it shows")
+            yield page.at_source(house, ("summary", "in_brief"), problem)
 
 
 def headings(page: PageView, house: House) -> Iterator[Problem]:

@@ -11,9 +11,11 @@ from newsletter.checks.rule import Problem
 from newsletter.checks.tree import Spot, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
+    from newsletter.checks.house import House
     from newsletter.checks.tree import Node, Tree, Words
+    from newsletter.model import Article, EditorNote
     from newsletter.render.site import Page
 
 # What was mailed is kept as it was, with the styles on its elements: the rules over letters judged it.
@@ -95,6 +97,19 @@ class PageView:
         """A problem at a place of the page; without one, at its beginning."""
         line, column = (spot.line, spot.column) if spot is not None else (1, 1)
         return Problem(self.path, line, message, fix, column)
+
+    def source(self, house: House) -> Article | EditorNote | None:
+        """The file that it shows, if it shows one."""
+        return house.sources.get("/" + self.path.removesuffix(INDEX))
+
+    def at_source(self, house: House, fields: Collection[str], problem: Problem) -> Problem:
+        """The problem at the first of these fields of the file that the page shows; as it is where there is none."""
+        item = self.source(house)
+        if item is None:
+            return problem
+        name = next((name for name in fields if name in item.lines), "")
+        line, column = item.lines.get(name, 1), item.lines.get(f"{name}:column", 0)
+        return problem._replace(path=item.path, line=line, column=column)
 
 
 class SiteView:

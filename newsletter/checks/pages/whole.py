@@ -29,15 +29,17 @@ LEAVES: Final = re.compile(r"[^/]+/(?:articles|reports)/[^/]+/index\.html")
 
 def titles(site: SiteView, house: House) -> Iterator[Problem]:
     """Two pages of one language never have the same title; copies of a page that is elsewhere do not count."""
-    del house
     found: dict[tuple[str, str], list[tuple[PageView, Spot]]] = defaultdict(list)
     for page in site:
         if page.headline and page.path != DOOR and page.is_indexed and page.canonical == page.address:
             language, words, node = page.headline
             found[language, words].append((page, node))
     for (_, words), pages in found.items():
+        first = pages[0][0]
+        source = first.source(house)
+        message = f"{words!r} is the title of {source.path if source else first.path} too"
         for page, node in pages[1:]:
-            yield page.at(node, f"{words!r} is the title of {pages[0][0].path} too", "title one of them differently")
+            yield page.at_source(house, ("title",), page.at(node, message, "title one of them differently"))
 
 
 def feeds(site: SiteView, house: House) -> Iterator[Problem]:

@@ -24,6 +24,13 @@ TEXT_RULES: Final[dict[str, Rule[Item]]] = by_code(
     Rule("live-indicator", _BLOCK, "An incident's addresses are defanged, ours, or links", indicators.in_incidents),
     Rule("address-live", _ADVISE, "Addresses in articles and notes are links, or defanged", indicators.elsewhere),
     Rule("marker-left", _BLOCK, "Nothing is left for later: no TODO, TK or [à compléter]", wording.marker_left),
+    Rule(
+        "shortcode-left",
+        _BLOCK,
+        "No mark of a template or of an older tool is left, but in code",
+        wording.shortcode_left,
+    ),
+    Rule("direction-turned", _BLOCK, "No invisible character turns the direction of words", wording.direction_turned),
     Rule("word-banned", _BLOCK, "Words that the house bans are not printed", wording.word_banned),
     Rule("link-text-lies", _BLOCK, "A link whose words are an address leads there", anchors.text_lies),
     Rule("link-shortener", _BLOCK, "Links show where they lead", anchors.shortened),

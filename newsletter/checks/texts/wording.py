@@ -1,19 +1,20 @@
-"""Rules over words: markers left behind, words that the house bans, long sentences, long texts, hard texts."""
+"""Rules over words: what was left behind, what turns their direction, what the house bans, long and hard texts."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from newsletter.checks.rule import Problem
 from newsletter.checks.texts.readability import default_grade, grade
-from newsletter.checks.texts.text import bounded, printed, shown, styled
+from newsletter.checks.texts.text import bounded, printed, shown, styled, texts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from newsletter.checks.house import House
-    from newsletter.checks.rule import Problem
     from newsletter.checks.texts.text import Item
 
 MAX_SENTENCE_WORDS: Final = 40
@@ -35,6 +36,13 @@ _MARKER_SIGNS: Final = (
     *("tk", "todo", "fixme", "tbd", "xxx", "lorem", "insert", "to be ", "check this"),
     *("compléter", "rédiger", "traduire", "vérifier", "à faire", "insérer"),
 )
+# What Hugo, Jekyll, Liquid and Jinja fill in. Bounded, and within a paragraph: most that begin so never end.
+_SHORTCODE = re.compile(
+    r"\{\{(?:(?!\}\}|\n[ \t]{0,80}\n).){1,300}\}\} | \{%(?:(?!%\}|\n[ \t]{0,80}\n).){1,300}%\}", re.DOTALL | re.VERBOSE
+)
+# Embeddings, overrides and isolates: what follows one is shown in another order than it stands there
+# (CVE-2021-42574, "Trojan Source").
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
 @bounded
@@ -45,6 +53,38 @@ def marker_left(item: Item, house: House) -> Iterator[Problem]:
         for found in _MARKER.finditer(text.prose) if any(sign in text.lower for sign in _MARKER_SIGNS) else ():
             message = f"“{shown(found[0])}” was left here for later"
             yield text.problem(found.start(), message, "do it now, take it out, or write it as `code` if it is meant")
+
+
+@bounded
+def shortcode_left(item: Item, house: House) -> Iterator[Problem]:
+    """What another tool would have filled in is printed as it stands here; in code it is what the text is about."""
+    del house
+    for text in printed(item):
+        for found in _SHORTCODE.finditer(text.prose) if "{{" in text.markdown or "{%" in text.markdown else ():
+            message = f"“{shown(found[0])}” is printed as it stands: no template is filled in here"
+            fix = "write what it stood for, or write it as `code` if it is meant"
+            yield text.problem(found.start(), message, fix)
+
+
+@bounded
+def direction_turned(item: Item, house: House) -> Iterator[Problem]:
+    """Readers and reviewers would see other words than there are: in prose, in code and in names alike."""
+    del house
+    fix = "take it out; a word of another script shows in its own direction without it"
+    for text in texts_of(item):
+        for found in _TURNING.finditer(text.markdown):
+            yield text.problem(found.start(), _turned(found[0]), fix)
+    named = {f"authors.{number}": name for number, name in enumerate(getattr(item, "authors", ()))}
+    for where, words in (named | {"license": getattr(item, "license", None) or ""}).items():
+        if turning := _TURNING.search(words):
+            line = item.lines.get(where, item.lines.get(where.partition(".")[0], 1))
+            column = item.lines.get(f"{where}:column", -turning.start()) + turning.start()
+            yield Problem(item.path, line, _turned(turning[0]), fix, column)
+
+
+def _turned(character: str) -> str:
+    name = unicodedata.name(character)
+    return f"an invisible character that turns the direction of what follows: U+{ord(character):04X} {name}"
 
 
 @bounded
