@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import sys
 from importlib import import_module
@@ -15,6 +16,8 @@ from newsletter.errors import NewsletterError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+GARBAGE: Final = 20_000
 
 # name -> (module, attribute, one line for --help). The line stands here so that --help imports none of them.
 COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
@@ -97,6 +100,7 @@ def cli(ctx: click.Context, *, verbose: bool) -> None:
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run a command; the text of a NewsletterError is all that a person sees of it, the exit code says which."""
+    gc.set_threshold(GARBAGE)  # after so many new objects: nearly all that a command makes is needed to its end
     code = run(args)
     try:
         sys.stdout.flush()
