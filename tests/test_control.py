@@ -429,7 +429,7 @@ def recorded(record: Path) -> list[str]:
     return [json.loads(line)["recipient"] for line in lines]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_a_signal_in_the_middle_stops_within_seconds_and_leaves_nothing_uncertain(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:

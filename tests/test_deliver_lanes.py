@@ -280,6 +280,7 @@ def test_one_lane_that_is_slowed_slows_no_other():
     assert lanes.wait("quick.example", 20.0) == 0.0
 
 
+@pytest.mark.slow
 def test_a_storm_of_450_from_everywhere_leaves_a_bounded_memory():
     """100,000 domains refuse at once; only the last are remembered as slow."""
     lanes = Lanes([], now=0.0)
@@ -374,6 +375,7 @@ def test_lanes_without_limits_keep_nothing():
     assert most < 4_000_000
 
 
+@pytest.mark.slow
 def test_lanes_that_everybody_has_keep_a_bounded_memory():
     """Caps for every domain: the lanes used last, and 12 MB for all that were forgotten."""
     lanes = Lanes([LaneRule(domains=("*",), per_second=1, per_hour=50, per_day=100)], now=0.0)

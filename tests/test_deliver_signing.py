@@ -444,6 +444,7 @@ def sign_and_wait(url: str, folder: str) -> None:
         run_engine(store, mailing, dispatch, progress=tell, only_sign=True)
 
 
+@pytest.mark.slow
 def test_workers_end_with_a_parent_that_was_killed_and_what_it_stored_is_not_lost(many, database, mailserver, deliver):
     """SIGKILL leaves nobody time to end anybody; the next run finds the lock free and the first batch signed."""
     store, mailing = many
