@@ -18,6 +18,7 @@ MAX_SIGNATURE: Final = 160
 MAX_AUTHORS: Final = 10
 MAX_BELOW: Final = 3  # blocks below the sign-off
 MAX_WORDS_BELOW: Final = 6
+MONTH_WORDS: Final = 2  # October 2019
 
 # A standing close begins like this and speaks of where the team is found, not of the story.
 _OPENINGS: Final = (
@@ -93,7 +94,7 @@ def _says_who_or_when(line: str) -> bool:
     if not words or len(words) > MAX_WORDS_BELOW or "\n" in bare or bare[-1] in "!?:;" or not bare[0].isalnum():
         return False
     is_day = bool(day_in_line(bare) or day_in_line(bare.partition(",")[2]))
-    return is_day or bool(_TEAM.search(bare)) or (len(words) == len(("October", "2019")) and month_in(bare) is not None)
+    return is_day or bool(_TEAM.search(bare)) or (len(words) == MONTH_WORDS and month_in(bare) is not None)
 
 
 def _below(blocks: Sequence[str]) -> int:

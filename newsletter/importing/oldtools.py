@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from newsletter.checks.texts.wording import SHORTCODE
 from newsletter.importing.pictures import outside_code
 
 MAX_NAMED: Final = 5
 MAX_SHOWN: Final = 40
 MAX_HIGHLIGHTS: Final = 200  # of one text: each may look for its end through all of it
 
-# Bounded, since what begins and never ends would be looked for from every beginning through the whole text.
-SHORTCODE: Final = re.compile(r"\{\{[<%].{0,300}?[%>]\}\}|\{%.{0,300}?%\}|\{\{.{0,300}?\}\}", re.DOTALL)
+# All bounded, since what begins and never ends would be looked for from every beginning through the whole text.
 _CODE: Final = (
     re.compile(
         r"\{%-?\s{0,9}highlight\s{1,9}(?P<language>[\w+#-]{1,30})[^%\n]{0,200}%\}\n?(?P<code>.*?)\n?"

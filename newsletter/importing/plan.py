@@ -9,13 +9,13 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from newsletter.checks.texts.wording import SHORTCODE
 from newsletter.html import markdown_faults, plain_text, to_html
 from newsletter.importing.closing import blocks_of, fingerprint, repeated, without_close
 from newsletter.importing.crossings import crossings_of
 from newsletter.importing.dates import day_in_name, month_in, month_of_folder
 from newsletter.importing.naming import name_and_pair
 from newsletter.importing.nouns import Found, Kind, Outcome, RefusedSource, State
-from newsletter.importing.oldtools import SHORTCODE
 from newsletter.importing.pictures import Pictures, with_links, with_pictures
 from newsletter.importing.tongue import guess_language, primary
 from newsletter.model import Gravity, Status, Tlp, article_path

@@ -63,10 +63,10 @@ RANDOM_FILTERS: Final = ("random",)
 
 
 class _Compiled(BytecodeCache):
-    """What a template became, for every ``Templates`` of this process: the preview makes one anew at each change.
+    """What a template became, for every ``Templates`` of this process.
 
-    One per language: the compiler prints constants that go through a filter, in that filter's language. Of each file
-    the last text only.
+    The preview makes those anew when settings or templates change. Kept by language: the compiler prints constants that
+    go through a filter, in that filter's language. Of each file the last text only.
     """
 
     def __init__(self) -> None:

@@ -37,7 +37,7 @@ _MARKER_SIGNS: Final = (
     *("compléter", "rédiger", "traduire", "vérifier", "à faire", "insérer"),
 )
 # What Hugo, Jekyll, Liquid and Jinja fill in. Bounded, and within a paragraph: most that begin so never end.
-_SHORTCODE = re.compile(
+SHORTCODE: Final = re.compile(
     r"\{\{(?:(?!\}\}|\n[ \t]{0,80}\n).){1,300}\}\} | \{%(?:(?!%\}|\n[ \t]{0,80}\n).){1,300}%\}", re.DOTALL | re.VERBOSE
 )
 # Embeddings, overrides and isolates: what follows one is shown in another order than it stands there
@@ -60,7 +60,7 @@ def shortcode_left(item: Item, house: House) -> Iterator[Problem]:
     """What another tool would have filled in is printed as it stands here; in code it is what the text is about."""
     del house
     for text in printed(item):
-        for found in _SHORTCODE.finditer(text.prose) if "{{" in text.markdown or "{%" in text.markdown else ():
+        for found in SHORTCODE.finditer(text.prose) if "{{" in text.markdown or "{%" in text.markdown else ():
             message = f"“{shown(found[0])}” is printed as it stands: no template is filled in here"
             fix = "write what it stood for, or write it as `code` if it is meant"
             yield text.problem(found.start(), message, fix)
