@@ -16,7 +16,7 @@ from tests.support.preview import FIRST, SECOND, article, previewing, small_site
 
 VIEWS = ("mail", "phone", "dark", "text", "plain", "page", "page-dark", "page-phone")
 LONG = "A long paragraph.\n\n" * 80
-PATIENCE = 30_000  # ms; the preflight takes its time on a busy machine
+PATIENCE = 180_000  # ms; findings come from a process of low priority, which waits long while all tests run
 
 expect.set_options(timeout=PATIENCE)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 
 from newsletter.preview.judge import MAX_TOLD, Verdict
 from newsletter.preview.studio import Studio
@@ -36,6 +37,32 @@ def test_a_verdict_about_an_earlier_state_is_not_shown_beside_a_later_one(site: 
     early, late = asyncio.run(run())
     assert early is None
     assert isinstance(late, Verdict)
+
+
+def test_a_save_ends_the_judging_of_what_was_before(site: Site) -> None:
+    """On a busy machine judging takes long: the newest state does not wait for an answer that nobody will be told."""
+    subject = Subject("articles/2026/first.en.md", "articles", "first", EN)
+
+    async def run() -> tuple[int, Verdict]:
+        studio = Studio(site.folder, "/p")
+        judging = asyncio.create_task(studio._keep_judging())
+        news = studio.follow(subject)
+        await anext(news)
+        while (asked := studio._judge._asking) is None:  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0)
+        studio._changed(set())
+        ended = await asked.wait()
+        told = await anext(news)
+        while not isinstance(told, Verdict):
+            told = await anext(news)
+        studio.stop()
+        await judging
+        await news.aclose()  # type: ignore[attr-defined]
+        return ended, told
+
+    ended, told = asyncio.run(run())
+    assert ended == -signal.SIGKILL
+    assert not told.failure
 
 
 def test_what_is_said_of_the_shown_file_is_told_before_what_is_cut_off() -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from newsletter.model import Month
 
-NICE: Final = 10
+NICE: Final = 5  # a repaint has three times its turns; at 10, a busy machine kept findings waiting for a minute
 MAX_SECONDS: Final = 300
 MAX_TOLD: Final = 500  # findings that a browser is sent
 SAID: Final = (0, 1)  # the exit codes of `check` that come with findings
@@ -41,7 +41,7 @@ class Verdict:
 
 
 class Judge:
-    """Asks about one month at a time; ``stop`` ends what is being asked."""
+    """Asks about one month at a time; ``stop`` ends what is being asked, and its answer counts no longer."""
 
     def __init__(self, root: Path) -> None:
         self._root = root

@@ -110,6 +110,7 @@ class Studio:
     def _changed(self, paths: set[Path]) -> None:
         self._unseen |= paths
         self._version += 1
+        self._judge.stop()  # nobody is told of what was before, and judging it would only keep the newest waiting
         self._tell()
 
     def _tell(self) -> None:
@@ -129,8 +130,9 @@ class Studio:
                 continue
             version = self._version
             verdict = await self._judge.ask(wanted)
-            self._verdicts[wanted] = (version, verdict)
-            self._tell()
+            if version == self._version:
+                self._verdicts[wanted] = (version, verdict)
+                self._tell()
 
     def _unjudged(self) -> Month | None:
         """A month that somebody looks at, as it is painted already, of which nothing was said yet."""
