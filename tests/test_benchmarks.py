@@ -20,7 +20,7 @@ from tests.support.databases import missing
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parent.parent
-SECONDS = 120
+SECONDS = 600  # other tests share the machine
 SBIN = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin"))
 RATIOS = ("personalised_to_smtp_source", "signed_ahead_to_smtp_source", "signed_inline_to_smtp_source")
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 ZURICH = "Europe/Zurich"
-PATIENCE = 30  # seconds that a test waits at most for what happens within milliseconds
+PATIENCE = 120  # seconds that a test waits at most for what happens within milliseconds
 SHARED = 4  # times as long as is promised: other tests share the machine
 
 

@@ -16,9 +16,6 @@ from tests.support.preview import FIRST, SECOND, article, previewing, small_site
 
 VIEWS = ("mail", "phone", "dark", "text", "plain", "page", "page-dark", "page-phone")
 LONG = "A long paragraph.\n\n" * 80
-PATIENCE = 180_000  # ms; findings come from a process of low priority, which waits long while all tests run
-
-expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +45,6 @@ def _as_before(site: Path) -> Iterator[None]:
 def looking(browser: Browser, url: str, **options: Any) -> Iterator[Page]:
     """The open preview; afterwards, nothing left this machine, and no policy or script complained."""
     with visiting(browser, url, **options) as (page, visit):
-        page.set_default_timeout(PATIENCE)
         yield page
         assert visit.outside == []
         assert visit.errors == []

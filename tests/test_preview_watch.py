@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-PATIENCE = 20  # seconds
+PATIENCE = 60  # seconds
 AGAIN = 0.5  # seconds after which a file is written once more: the watcher may not have begun
 
 

@@ -35,7 +35,7 @@ from tests.support.joining import Outbox
 from tests.support.sites import Clock, small_app
 
 ROBIN = "robin@people.example"
-PATIENCE = 30
+PATIENCE = 120  # seconds
 
 
 @pytest.fixture

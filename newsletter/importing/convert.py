@@ -19,6 +19,7 @@ from markdownify import MarkdownConverter
 from newsletter.html import MAX_PAGE_TAGS, clean_page, markdown_faults, to_html
 from newsletter.importing.closing import blocks_of
 from newsletter.importing.escape import escaped
+from newsletter.importing.handmade import put_in_order
 from newsletter.importing.nouns import RefusedSource
 from newsletter.importing.tidying import EMPHASIS, tidy
 
@@ -45,6 +46,7 @@ def tree_of(text: str) -> Any:
         tree = lxml_html.document_fromstring(text.encode(errors="replace"), parser=parser)
     except (etree.ParserError, etree.XMLSyntaxError, ValueError, AssertionError):
         raise RefusedSource("there is no text in this page") from None
+    put_in_order(tree)
     return tree
 
 

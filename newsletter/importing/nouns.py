@@ -59,8 +59,8 @@ class File:
 class Found:
     """A text as its source has it. What the source does not say is empty; ``guessed`` tells what we made up instead.
 
-    ``body`` is Markdown. ``address`` is where it used to be; ``others`` are addresses of its translations. ``name`` is
-    what its slug is made of, ``pair`` what it has in common with its translations.
+    ``body`` is Markdown, ``window`` a page's whole ``<title>``. ``address`` is where it used to be; ``others`` are
+    addresses of its translations. ``name`` is what its slug is made of, ``pair`` what it has in common with these.
     """
 
     file: File
@@ -77,6 +77,7 @@ class Found:
     summary: str = ""
     themes: tuple[str, ...] = ()
     tlp: str = ""
+    window: str = ""
     license: str = ""
     image: str = ""
     image_alt: str = ""

@@ -11,6 +11,7 @@ from urllib.parse import urljoin, urlsplit
 from newsletter.importing.convert import MAX_TITLE_CHARACTERS, markdown_of, tree_of
 from newsletter.importing.dates import day_in_line, read_day
 from newsletter.importing.decoding import text_of
+from newsletter.importing.handmade import BETWEEN, OF_FIRST_LINE, OF_WINDOW, raise_headline
 from newsletter.importing.naming import slug_of
 from newsletter.importing.nouns import Found, RefusedSource
 from newsletter.importing.tidying import links_left
@@ -41,14 +42,15 @@ MAIN: Final = (
     ),
     "//*[@id='content' or @id='main' or @id='main-content' or @id='article' or @id='bodyContent']",
 )
+NOT_TEXT: Final = (
+    "breadcrumb share sharing social related comments sidebar navbar menu cookie pagination skip-link tags"
+)
+_CLASSES: Final = "concat(' ',translate(@class,'ABCDEFGHIJKLMNOPQRSTUVWXYZ','abcdefghijklmnopqrstuvwxyz'),' ')"
+_NAMED: Final = " or ".join(f"contains({_CLASSES},' {word}')" for word in NOT_TEXT.split())
 AROUND: Final = (
     ".//nav|.//aside|.//footer|.//form|.//*[@role='navigation' or @role='banner' or @role='contentinfo'"
     " or @role='complementary' or @role='search' or @aria-hidden='true' or @hidden]"
-    "|.//*[contains(concat(' ',translate(@class,'ABCDEFGHIJKLMNOPQRSTUVWXYZ','abcdefghijklmnopqrstuvwxyz'),' '),"
-    "' {word}')]"
-)
-NOT_TEXT: Final = (
-    "breadcrumb share sharing social related comments sidebar navbar menu cookie pagination skip-link tags"
+    f"|.//*[@class][{_NAMED}]"
 )
 BYLINE: Final = re.compile(r"(?:by|par)\s+(?P<names>\S.{1,100})", re.IGNORECASE)
 BACK: Final = "\u21a9\u23ce\u2191^\ufe0e\ufe0f[] "  # what leads from a footnote back into the text
@@ -79,7 +81,8 @@ def page_found(file: File, text: str) -> Found:
     address = told.values.get("address", "")
     main = _main(tree)
     day, guessed = _day(told, main)
-    title, title_guess = _title(told, tree, main)
+    window = " ".join(str(tree.findtext(".//title") or "").split())
+    title, title_guess = _title(told, tree, main, window)
     _drop_around(main)
     _drop_title(main, title)
     byline = _byline(main)
@@ -101,6 +104,7 @@ def page_found(file: File, text: str) -> Found:
         address=address,
         others=told.others,
         tlp=told.values.get("tlp", ""),
+        window=window,
         guessed=guessed + title_guess,
         remarks=changed + lost,
     )
@@ -227,37 +231,42 @@ def _weight(element: Any) -> int:
 
 def _drop_around(main: Any) -> None:
     """What stands in or beside an article and is none of it."""
-    for word in NOT_TEXT.split():
-        for element in main.xpath(AROUND.format(word=word)):
-            if element.getparent() is not None and element is not main:
-                element.drop_tree()
+    for element in main.xpath(AROUND):
+        if element.getparent() is not None and element is not main:
+            element.drop_tree()
 
 
-def _title(told: Told, tree: Any, main: Any) -> tuple[str, tuple[str, ...]]:
-    heading = next((h for h in (*main.iter("h1"), *tree.iter("h1")) if "".join(h.itertext()).strip()), None)
-    if title := told.values.get("title"):
-        return _without_site(title, heading), ()
+def _title(told: Told, tree: Any, main: Any, window: str) -> tuple[str, tuple[str, ...]]:
+    named = told.values.get("title", "")
+    heading = next((h for h in (*main.iter("h1"), *tree.iter("h1")) if _words(h)), None)
+    line = raise_headline(main, named or window, only_named=bool(named)) if heading is None else ""
+    if named:
+        return _without_site(named, line or _words(heading)), ()
     if heading is not None:
-        return " ".join("".join(heading.itertext()).split())[:MAX_TITLE_CHARACTERS], ()
-    named = str(tree.findtext(".//title") or "")
-    if named.strip():
-        return SITE_SUFFIX.sub("", " ".join(named.split()))[:MAX_TITLE_CHARACTERS], ("title: the name of its window",)
-    first = next((h for h in main.iter("h2", "h3") if "".join(h.itertext()).strip()), None)
-    if first is not None:
-        return " ".join("".join(first.itertext()).split())[:MAX_TITLE_CHARACTERS], ("title: its first heading",)
+        return _words(heading)[:MAX_TITLE_CHARACTERS], ()
+    if line:
+        return line, (OF_FIRST_LINE,)
+    first = next((words for h in main.iter("h2", "h3") if (words := _words(h))), "")
+    if window and first.casefold() not in (name.casefold() for name in BETWEEN.split(window)):
+        return SITE_SUFFIX.sub("", window)[:MAX_TITLE_CHARACTERS], (OF_WINDOW,)
+    if first:
+        return first[:MAX_TITLE_CHARACTERS], ("title: its first heading",)
     raise RefusedSource("there is no title: neither a heading nor a <title>; add one to the page")
 
 
-def _without_site(title: str, heading: Any) -> str:
+def _words(element: Any) -> str:
+    return " ".join("".join(element.itertext()).split()) if element is not None else ""
+
+
+def _without_site(title: str, heading: str) -> str:
     """What is written for sharing often names the site too; the heading then says where to cut."""
-    words = " ".join("".join(heading.itertext()).split()) if heading is not None else ""
-    return words if words and title.startswith(words) else title[:MAX_TITLE_CHARACTERS]
+    return heading if heading and title.startswith(heading) else title[:MAX_TITLE_CHARACTERS]
 
 
 def _drop_title(main: Any, title: str) -> None:
     """The title has a place of its own; so has the date near it."""
     for heading in list(main.iter("h1", "h2"))[:3]:
-        if " ".join("".join(heading.itertext()).split()) == title and heading is not main:
+        if _words(heading) == title and heading is not main:
             heading.drop_tree()
             break
     for element in list(main.iter("time", "p", "div", "span"))[:8]:

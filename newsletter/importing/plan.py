@@ -14,6 +14,7 @@ from newsletter.html import markdown_faults, plain_text, to_html
 from newsletter.importing.closing import blocks_of, fingerprint, repeated, without_close
 from newsletter.importing.crossings import crossings_of
 from newsletter.importing.dates import day_in_name, month_in, month_of_folder
+from newsletter.importing.handmade import without_sites
 from newsletter.importing.naming import name_and_pair
 from newsletter.importing.nouns import Found, Kind, Outcome, RefusedSource, State
 from newsletter.importing.pictures import Pictures, with_links, with_pictures
@@ -92,15 +93,16 @@ def place(
     """Settle what each text says of itself or must be guessed; what cannot be settled is refused with one message."""
     placed: list[Placed] = []
     refused: list[Outcome] = []
-    for result in results:
-        if isinstance(result, Found):
-            try:
-                placed.append(_placed(result, wishes, publication))
-            except RefusedSource as reason:
-                refused.append(_refusal(result, reason))
-        else:
+    everything = tuple(results)
+    for result in everything:
+        if not isinstance(result, Found):
             shown, why = result
             refused.append(Outcome(source=shown, state=State.REFUSED, problem=one_line(why)))
+    for found in without_sites([result for result in everything if isinstance(result, Found)]):
+        try:
+            placed.append(_placed(found, wishes, publication))
+        except RefusedSource as reason:
+            refused.append(_refusal(found, reason))
     return _unclosed(placed, wishes), refused
 
 

@@ -180,6 +180,9 @@ def _flatten(root: Any) -> tuple[str, ...]:
     """Tables as Markdown can hold them: those with heads and mere lists in cells stay, others become paragraphs."""
     lists = unmade = 0
     for table in list(root.iter("table")):
+        if not _has_text(table):
+            table.drop_tree()
+            continue
         if table.xpath(".//th") and table.xpath(LISTS) and not table.xpath(BEYOND_LISTS):
             for part in table.xpath(LISTS):
                 _inline(part)
@@ -259,6 +262,8 @@ def _simplify(element: Any) -> None:
 def _code_only(pre: Any) -> None:
     """Code has no marks inside; its language is what highlighters write into a class."""
     named = " ".join(filter(None, (pre.get("class"), *(child.get("class") for child in pre.iter("code")))))
+    for line in pre.iter("br"):
+        line.tail = f"\n{line.tail or ''}"
     text = "".join(part if isinstance(part, str) else "" for part in pre.xpath(".//text()"))
     tail = pre.tail
     for child in list(pre):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Request, Route, expect, sync_playwright
 
 from tests.support.databases import missing
 
@@ -27,6 +27,9 @@ FLAGS = [
     "--disable-component-update",
 ]
 CHROMIUM = shutil.which("chromium")
+PATIENCE = 180_000  # ms; what takes half a second alone may take a minute beside all other tests
+
+expect.set_options(timeout=PATIENCE)
 
 
 class Visit:
@@ -68,6 +71,7 @@ def visiting(
         java_script_enabled=javascript,
         reduced_motion="reduce",
     )
+    context.set_default_timeout(PATIENCE)
     visit = Visit()
     origin = "/".join(url.split("/", 3)[:3])
 

@@ -22,7 +22,7 @@ from threading import Event, Thread
 from typing import Self
 
 MAX_REQUEST_BYTES = 65_536
-PATIENCE_SECONDS = 10
+PATIENCE_SECONDS = 60
 
 
 @dataclass(frozen=True)

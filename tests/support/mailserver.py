@@ -25,7 +25,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from tests.support.databases import missing
 
 Stage = Literal["MAIL", "RCPT", "DATA", "REPLY"]
-READY_SECONDS = 30
+READY_SECONDS = 120
 HANG_UP = "hang up"
 
 

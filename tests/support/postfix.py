@@ -30,7 +30,7 @@ DAEMONS: Final = Path("/usr/lib/postfix/sbin")
 OWNER: Final = "postfix"
 START_SECONDS: Final = 60
 STOP_SECONDS: Final = 30
-WAIT_SECONDS: Final = 30.0
+WAIT_SECONDS: Final = 120.0
 LOOK_SECONDS: Final = 0.01
 MAX_PROCESSES: Final = 200  # of each kind; more connections than that wait their turn
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-PATIENCE = 20  # seconds until a process that does not end is a failure
+PATIENCE = 60  # seconds until a process that does not end is a failure
 FIRST = "articles/2026/first.en.md"
 SECOND = "articles/2026/second.en.md"
 

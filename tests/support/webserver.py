@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from starlette.applications import Starlette
 
-PATIENCE = 10  # seconds
+PATIENCE = 60  # seconds
 
 
 @contextmanager
