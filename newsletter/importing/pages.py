@@ -81,7 +81,7 @@ def page_found(file: File, text: str) -> Found:
     address = told.values.get("address", "")
     main = _main(tree)
     day, guessed = _day(told, main)
-    window = " ".join(str(tree.findtext(".//title") or "").split())
+    window = " ".join(str(tree.findtext(".//title") or "").split())[:MAX_TITLE_CHARACTERS]
     title, title_guess = _title(told, tree, main, window)
     _drop_around(main)
     _drop_title(main, title)
@@ -248,7 +248,7 @@ def _title(told: Told, tree: Any, main: Any, window: str) -> tuple[str, tuple[st
         return line, (OF_FIRST_LINE,)
     first = next((words for h in main.iter("h2", "h3") if (words := _words(h))), "")
     if window and first.casefold() not in (name.casefold() for name in BETWEEN.split(window)):
-        return SITE_SUFFIX.sub("", window)[:MAX_TITLE_CHARACTERS], (OF_WINDOW,)
+        return SITE_SUFFIX.sub("", window), (OF_WINDOW,)
     if first:
         return first[:MAX_TITLE_CHARACTERS], ("title: its first heading",)
     raise RefusedSource("there is no title: neither a heading nor a <title>; add one to the page")
