@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from lxml import html as lxml_html
 
+from newsletter.importing.closing import without_close
 from newsletter.importing.handmade import MAX_BREAKS, put_in_order, without_sites
 from newsletter.importing.nouns import File, Found, Kind
 from newsletter.importing.pages import read_page
@@ -145,3 +146,133 @@ def test_what_windows_have_in_common_is_the_name_of_their_site() -> None:
     assert windows(*ours) == ["One", "Two", "Three - four", "Five", "Six"]
     assert windows("Security - One", "Security - Two") == ["Security", "Security"]
     assert windows("Same", "Same", "Same") == ["Same"] * 3
+
+
+# --- who, when, and what stands around ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "day", "authors"),
+    [
+        ("<p><i>le 12 mars 2006, par Élodie Exemple</i></p>", "2006-03-12", ("Élodie Exemple",)),
+        ("<font size=-1>by Ada Example, 12 February 1999</font><br>", "1999-02-12", ("Ada Example",)),
+        ("<p>Submitted by Ada Example on Wed, 04/09/2014 - 10:12</p>", "2014-04-09", ("Ada Example",)),
+        ("<span class=x>Wed, 10/08/2008 - 09:05 — ada</span>", "2008-10-08", ()),
+        ("<p><b>Author:</b> A. Example &nbsp; <b>Date:</b> 14/02/2006</p>", "2006-02-14", ("A. Example",)),
+        ("<p>by Ada Example — last modified Oct 12, 2009 08:30 AM</p>", "2009-10-12", ("Ada Example",)),
+        ("Geneva, May 8th, 2000", "2000-05-08", ()),
+        ("<h4>12-Feb-1999 | Ada Example</h4>", "1999-02-12", ()),
+        ("<p>By Ada Example and Bob</p>", None, ("Ada Example", "Bob")),
+    ],
+)
+def test_a_line_that_says_when_and_who_is_no_text(line: str, day: str | None, authors: tuple[str, ...]) -> None:
+    """What else it says is told."""
+    found = page(f"<h1>A story</h1>{line}<p>{PROSE}</p>")
+    assert (str(found.day) if found.day else None, found.authors, found.body) == (day, authors, PROSE)
+    assert any("Geneva" in one for one in found.remarks) == ("Geneva" in line)
+
+
+def test_a_byline_beside_authors_in_the_head_is_told() -> None:
+    """Both may be right; the head counts, and nobody is lost in silence. Who only runs the site wrote nothing."""
+    html = f"<meta name=author content='{{}}'><h1>A story</h1><p>by Ada Example</p><p>{PROSE}</p>"
+    assert page(html.format("Web Team")).remarks[0].endswith("names its authors: Ada Example")
+    assert page(html.format("Ada Example")).remarks == ()
+    assert page(html.format("Administrator")).authors == ("Ada Example",)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "On Thursday, <b>12 May 2005</b>, it came back.",
+        "Register before 12 May 2019",
+        "By using this you agree",
+        "By the time we came. It was late",
+    ],
+)
+def test_a_sentence_with_a_day_stays(line: str) -> None:
+    found = page(f"<h1>A story</h1><p>{line}</p><p>{PROSE}</p>")
+    assert (found.day, found.authors) == (None, ())
+    assert found.body.replace("*", "").startswith(line.replace("<b>", "").replace("</b>", ""))
+
+
+def test_a_byline_that_the_page_calls_so_may_stand_above_the_text() -> None:
+    html = f"<span class=submitted>Tue, 07/15/2008 - 14:32 — ada</span><div class='article-body'><p>{PROSE}</p></div>"
+    assert str(page(html, "A story").day) == "2008-07-15"
+
+
+def test_a_menu_above_the_text_is_left_out_and_told_but_links_of_the_text_stay() -> None:
+    menu = "<table><tr><td><a href=a>Home</a></td><td><a href=b>News</a></td></tr></table>"
+    found = page(f"<div>{menu}<p><b>Passwords are like toothbrushes</b></p><p>{PROSE}</p><p><a href=c>c</a></p></div>")
+    assert (found.title, found.body) == ("Passwords are like toothbrushes", f"{PROSE}\n\n[c](c)")
+    assert found.remarks == ("a menu was left out: Home | News",)
+    assert page(f"<h1>T</h1><p><a href=a>One</a></p><p>{PROSE}</p>").body == f"[One](a)\n\n{PROSE}"
+
+
+def test_a_form_around_the_whole_page_is_no_form() -> None:
+    """ASP.NET and SharePoint make all their pages so; a search form is still left out."""
+    assert page(f"<form><h1>T</h1><p>{PROSE}</p></form>").body == PROSE
+    assert page(f"<h1>T</h1><form>Search here</form><p>{PROSE}</p>").body == PROSE
+
+
+def test_an_empty_paragraph_parts_words_and_a_last_break_says_nothing() -> None:
+    assert page(f"<h1>T</h1>{PROSE} <p /> {MORE} <p></p>{PROSE}").body == f"{PROSE}\n\n{MORE}\n\n{PROSE}"
+    assert page(f"<h1>T</h1><p>{PROSE}<br>&nbsp;</p><p><br>{MORE}</p>").body == f"{PROSE}\n\n{MORE}"
+
+
+def test_paragraphs_that_word_made_of_lists_are_lists() -> None:
+    item = (
+        "<p class=MsoNormal style='mso-list:l0 level1 lfo1'><span>{}<span>&nbsp;&nbsp; </span></span>{}<o:p></o:p></p>"
+    )
+    items = item.format("·", "One <b>thing</b>") + item.format("·", "Two") + item.format("3.", "Three")
+    body = page(f"<h1>T</h1><p>{PROSE}</p>{items}<p class=MsoListParagraph>Plain</p>").body
+    assert body == f"{PROSE}\n\n- One **thing**\n- Two\n\n3. Three\n\nPlain"
+
+
+@pytest.mark.parametrize(
+    ("body", "window", "title"),
+    [
+        ("<h1>One<br>two</h1>", "", "One two"),
+        ("<h1><a href=/>The site</a></h1><h2>Phishing</h2>", "Phishing « The site", "Phishing"),
+        ("<div class=pagetitle>Sasser</div>", "The site | Worms", "Sasser"),
+        ("<h2>Phishing: a fish story</h2>", "The site - Phishing", "Phishing: a fish story"),
+        (f"<h2>What it is about</h2><p>{PROSE}</p><h2>Next</h2>", "Phishing", "Phishing"),
+        ("<p align=center>Code Red is back</p>", "New Page 1", "Code Red is back"),
+        ("<p><b>Printed from: http://e.org/</b></p><h3>On the Mac</h3>", "Print - On the Mac", "On the Mac"),
+    ],
+)
+def test_titles_stand_in_many_places(body: str, window: str, title: str) -> None:
+    assert page(f"{body}<p>{PROSE}</p>", window).title == title
+
+
+def test_what_several_pages_say_alike_is_of_their_site() -> None:
+    """Its name as every title, and its slogan as every description: a heading and the text tell more."""
+    slogan = '<meta name="description" content="Joomla! - the dynamic portal engine">'
+    pages = [page(f"{slogan}<h1>News</h1><h2>Tale {n}</h2><p>{PROSE}</p>", "", f"{n}.html") for n in range(3)]
+    assert [(one.title, one.summary, one.body) for one in without_sites(pages)] == [
+        (f"Tale {n}", "", PROSE) for n in range(3)
+    ]
+    assert [one.title for one in without_sites(pages[:2])] == ["News", "News"]
+
+
+@pytest.mark.parametrize(
+    ("last", "is_dropped"),
+    [
+        ("© 1999 The Group. Last updated: 12-Feb-1999.", True),
+        ("*Last modified 12/01/2000 by [x@e.org](mailto:x@e.org)*", True),
+        ("Back to top", True),
+        (r"[\[Home\]](index.html) [\[Next\]](b.html)", True),
+        ("[Home](a) \\| [News](b)", True),
+        ("Dernière mise à jour : 3 mars 2004", True),
+        ("Send mail to [x@e.org](mailto:x@e.org) with questions about this site.", True),
+        ("[One](a)\n[Two](b)", False),
+        ("Back up your data.", False),
+        ("Copy right now what you need.", False),
+        ("Updates come every month.", False),
+        ("- [A demonstration](http://e.org/)", False),
+        ("- We never call.\n- We never ask.", False),
+    ],
+)
+def test_the_foot_of_a_page_is_no_text(last: str, *, is_dropped: bool) -> None:
+    kept, names, dropped = without_close([PROSE, last], frozenset())
+    assert (kept, dropped) == (([PROSE], [last]) if is_dropped else ([PROSE, last], []))
+    assert names == ()

@@ -17,6 +17,8 @@ MAX_CLOSE_CHARACTERS: Final = 1_500
 MAX_SIGNATURE: Final = 160
 MAX_AUTHORS: Final = 10
 MAX_BELOW: Final = 3  # blocks below the sign-off
+MAX_FOOT: Final = 300
+MAX_WORDS_OF_SENDER: Final = 12
 MAX_WORDS_BELOW: Final = 6
 MONTH_WORDS: Final = 2  # October 2019
 
@@ -42,10 +44,26 @@ _SIGNATURE = re.compile(
     r"(?:[-\u2013\u2014*_~\s]*)(?:by|par|written by|author|auteur|[-\u2013\u2014])[:\s]\s*(?P<names>\S.*?)[*_~\s.]*",
     re.IGNORECASE | re.DOTALL,
 )
+_ITEM = re.compile(r"\s*[-*_]\s")
+_NAMED = re.compile(r"(?:(?:[A-ZÀ-Þ][\w.'\u2019-]*|and|et|&|the|de|du|des|la|von|van|di|da),?\s*){2,8}")
 _SIGNED = re.compile(r"[-\u2013\u2014*_~\s]*(?:by|par|written by|author|auteur)\b", re.IGNORECASE)
 _GOES_ON = re.compile(r"(?:[,:&]|\b(?:by|par|and|et|the|le|la|les|de|du|of))$", re.IGNORECASE)
 _TEAM = re.compile(
     r"\b(?:team|cert|csirt|soc|office|officer|group|department|security|équipe|groupe|service|sécurité)\b",
+    re.IGNORECASE,
+)
+_FOOT = re.compile(
+    r"(?:this |cette )?(?:page|site|document)?\s?(?:was |is |has been |a été )?"
+    r"(?:(?:last|latest|dernière|derniere)[ -](?:modifi|updat|chang|revis|edit|mise|maj)"
+    r"|(?:maintained|powered|best viewed|hosted|accessed|gérée?) (?:by|par|with|at)?)"
+    r"|\(?(?:©|\(c\)|copyright)|you are visitor|vous êtes le\b.{0,20} visiteur|topic revision|retrieved from"
+    r"|webmaster\b|(?:last )?updated?\s?:|(?:mise? à jour|modifiée?)\s?(?:le|:)|(?:created|posted) by .{0,60}last modif"
+    r"|(?:please )?(?:send|address|mail)?\s?(?:your )?(?:e-?mail|mail|questions|comments|remarks)\b.{0,60}\S@\S",
+    re.IGNORECASE,
+)
+_ELSEWHERE = re.compile(
+    r"(?:(?:back|return|go|to|the|of|this|page|top|up|home|next|prev(?:ious)?|index|contents?|print|close|window|counter"
+    r"|retour|haut|de|la|au|à|l'accueil|accueil|sommaire|suite|suivante?|précédente?|imprimer|fermer)\b[\W_]*){1,6}",
     re.IGNORECASE,
 )
 _FENCE = re.compile(r"[ \t>]*(`{3,}(?!.*`)|~{3,})")
@@ -82,6 +100,8 @@ def signature(block: str) -> tuple[str, ...]:
     found = _SIGNATURE.fullmatch("\n".join(lines).strip())
     if found is None or re.search(r"[.!?]\s+[A-ZÀ-Ý]", found["names"]):
         return ()
+    if _ITEM.match(lines[0]) and not _NAMED.fullmatch(found["names"]):
+        return ()  # the last item of a list, unless it is nothing but names
     names = re.split(r"\s*,\s*(?:and\s+|et\s+)?|\s+(?:and|et|&)\s+", " ".join(found["names"].replace("\\", "").split()))
     names = [re.sub(r"^the\s+", "", name, flags=re.IGNORECASE) for name in names if name]
     return tuple(names[:MAX_AUTHORS])
@@ -134,6 +154,18 @@ def repeated(endings: Iterable[Sequence[str]]) -> frozenset[str]:
     )
 
 
+def is_foot(block: str, above: str) -> bool:
+    """Whether a last paragraph is what pages end with: when they were changed, whose they are, links to others."""
+    bare = " ".join(re.sub(r"\]\([^()\s]{0,2000}\)|[][*_\\<>]", " ", block).split())
+    if len(block) > MAX_CLOSE_CHARACTERS or len(bare) > MAX_FOOT:
+        return False
+    if _FOOT.match(bare) or _ELSEWHERE.fullmatch(bare):
+        return True
+    if "](" in block and re.fullmatch(r"[\W_]*", re.sub(r"\[[^][]{1,60}\]\([^()\s]{0,2000}\)", "", block)):
+        return "|" in block or "\\[" in block
+    return "mailto:" in block and bool(_RULE.fullmatch(above)) and len(bare.split()) <= MAX_WORDS_OF_SENDER
+
+
 def without_close(
     blocks: Sequence[str], known: frozenset[str], *, at_most: int = MAX_CLOSE_BLOCKS
 ) -> tuple[list[str], tuple[str, ...], list[str]]:
@@ -152,7 +184,7 @@ def without_close(
             names = signed
         elif _RULE.fullmatch(last):
             pass
-        elif fingerprint(last) in known or is_standing(last):
+        elif fingerprint(last) in known or is_standing(last) or is_foot(last, kept[-2]):
             dropped.append(last)
         else:
             break

@@ -21,6 +21,7 @@ from newsletter.importing.closing import blocks_of
 from newsletter.importing.escape import escaped
 from newsletter.importing.handmade import put_in_order
 from newsletter.importing.nouns import RefusedSource
+from newsletter.importing.office import make_lists
 from newsletter.importing.tidying import EMPHASIS, tidy
 
 MAX_HTML_BYTES: Final = 5_000_000
@@ -46,6 +47,7 @@ def tree_of(text: str) -> Any:
         tree = lxml_html.document_fromstring(text.encode(errors="replace"), parser=parser)
     except (etree.ParserError, etree.XMLSyntaxError, ValueError, AssertionError):
         raise RefusedSource("there is no text in this page") from None
+    make_lists(tree)
     put_in_order(tree)
     return tree
 

@@ -34,9 +34,27 @@ _MONTH: Final = rf"(?P<month>{'|'.join(sorted(_MONTHS, key=len, reverse=True))})
 _WEEKDAY: Final = r"(?:(?:[a-zé]+day|[a-z]+di|dimanche),?\s+)?(?:the\s+|le\s+)?"
 
 _ISO = re.compile(r"(?P<year>\d{4})[-/.](?P<number>\d{1,2})[-/.](?P<day>\d{1,2})(?:[Tt ].*)?", re.ASCII | re.DOTALL)
-_DAY_FIRST = re.compile(rf"{_WEEKDAY}(?P<day>\d{{1,2}})(?:st|nd|rd|th|er)?\s+(?:of\s+)?{_MONTH},?\s+(?P<year>\d{{4}})")
+_DAY_FIRST = re.compile(
+    rf"{_WEEKDAY}(?P<day>\d{{1,2}})(?:st|nd|rd|th|er)?[\s-]+(?:of\s+)?{_MONTH},?[\s-]+(?P<year>\d{{4}})"
+)
 _MONTH_FIRST = re.compile(rf"{_WEEKDAY}{_MONTH}\s+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?,?\s+(?P<year>\d{{4}})")
 _NUMBERS = re.compile(r"(?P<day>\d{1,2})[./-](?P<number>\d{1,2})[./-](?P<year>\d{4})", re.ASCII)
+_WEEKDAYS: Final = tuple(
+    zip(
+        ("mon", "tue", "wed", "thu", "fri", "sat", "sun"),
+        ("lun", "mar", "mer", "jeu", "ven", "sam", "dim"),
+        strict=True,
+    )
+)
+_NAMED_DAY: Final = (
+    rf"(?:(?:{'|'.join(name for names in _WEEKDAYS for name in names)})[a-zé]{{0,9}}\.?,?\s{{1,3}}(?:the\s|le\s)?)?"
+)
+_WITHIN: Final = (
+    re.compile(r"(?<![\d/.-])\d{4}[-/.]\d{1,2}[-/.]\d{1,2}(?![\d/-])", re.ASCII),
+    re.compile(rf"\b{_NAMED_DAY}\d{{1,2}}(?:st|nd|rd|th|er)?[\s-](?:of\s)?{_MONTH},?[\s-]\d{{4}}\b"),
+    re.compile(rf"\b{_NAMED_DAY}{_MONTH}\s\d{{1,2}}(?:st|nd|rd|th)?,?\s\d{{4}}\b"),
+    re.compile(rf"(?<![\d/.-]){_NAMED_DAY}\d{{1,2}}[./-]\d{{1,2}}[./-]\d{{4}}(?![\d/-])", re.ASCII),
+)
 _TIME = re.compile(r",?\s+(?:at\s+|à\s+)?\d{1,2}[:h]\d{2}(?::\d{2})?\b.*", re.DOTALL)
 _IN_NAME = re.compile(r"(?<!\d)(?P<year>(?:19|20)\d{2})[-_./]?(?P<number>\d{2})[-_./]?(?P<day>\d{2})(?!\d)", re.ASCII)
 _MONTH_IN_NAME = re.compile(r"(?<!\d)(?P<year>(?:19|20)\d{2})[-_./]?(?P<number>0[1-9]|1[0-2])(?!\d)", re.ASCII)
@@ -73,6 +91,35 @@ def day_in_line(line: str) -> date | None:
     """The day of a line that says nothing else: Published on 12 May 2019."""
     found = _IN_LINE.fullmatch(" ".join(line[:MAX_DATE_CHARACTERS].split()).lower())
     return read_day(found["rest"]) if found else None
+
+
+def day_within(line: str) -> tuple[date | None, int, int]:
+    """The first day that a short line names among other words, and where it begins and ends."""
+    text = line[: MAX_DATE_CHARACTERS * 2].lower()
+    if len(text) != len(line):
+        return None, 0, 0
+    for pattern in _WITHIN:
+        found = pattern.search(text)
+        if found and (day := read_day(_by_weekday(found))):
+            return day, found.start(), found.end()
+    return None, 0, 0
+
+
+def _by_weekday(found: re.Match[str]) -> str:
+    """Its words; of numbers alone those that fall on the weekday before them: Wed, 10/08/2008 is in October."""
+    numbers = _NUMBERS.search(found[0])
+    if not numbers or found[0].startswith(numbers[0]):
+        return found[0]
+    weekday = next((place for place, names in enumerate(_WEEKDAYS) if found[0].startswith(names)), None)
+    first, second, year = (int(part) for part in numbers.groups())
+    for day, month in ((first, second), (second, first)):
+        try:
+            read = date(year, month, day)
+        except ValueError:
+            continue
+        if read.weekday() == weekday:
+            return read.isoformat()
+    return numbers[0]
 
 
 def day_in_name(name: str) -> date | None:

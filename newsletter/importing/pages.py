@@ -8,10 +8,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urljoin, urlsplit
 
+from newsletter.importing.around import drop_around
+from newsletter.importing.bylines import labelled_line, take_lines
+from newsletter.importing.closing import signature
 from newsletter.importing.convert import MAX_TITLE_CHARACTERS, markdown_of, tree_of
 from newsletter.importing.dates import day_in_line, read_day
 from newsletter.importing.decoding import text_of
-from newsletter.importing.handmade import BETWEEN, OF_FIRST_LINE, OF_WINDOW, raise_headline
+from newsletter.importing.handmade import BETWEEN, OF_FIRST_LINE, OF_WINDOW, UNNAMED, raise_headline
 from newsletter.importing.naming import slug_of
 from newsletter.importing.nouns import Found, RefusedSource
 from newsletter.importing.tidying import links_left
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import date
 
+    from newsletter.importing.bylines import Line
     from newsletter.importing.nouns import File
 
 MAX_JSON_LD: Final = 100_000
@@ -38,21 +42,13 @@ MAIN: Final = (
     "//main|//*[@role='main']",
     (
         "//*[contains(concat(' ',@class,' '),' entry-content ') or contains(concat(' ',@class,' '),' post-content ')"
-        " or contains(concat(' ',@class,' '),' article-content ') or contains(concat(' ',@class,' '),' article-body ')]"
+        " or contains(concat(' ',@class,' '),' article-content ') or contains(concat(' ',@class,' '),' article-body ')"
+        " or contains(concat(' ',@class,' '),' contentpaneopen ')]"
     ),
     "//*[@id='content' or @id='main' or @id='main-content' or @id='article' or @id='bodyContent']",
 )
-NOT_TEXT: Final = (
-    "breadcrumb share sharing social related comments sidebar navbar menu cookie pagination skip-link tags"
-)
-_CLASSES: Final = "concat(' ',translate(@class,'ABCDEFGHIJKLMNOPQRSTUVWXYZ','abcdefghijklmnopqrstuvwxyz'),' ')"
-_NAMED: Final = " or ".join(f"contains({_CLASSES},' {word}')" for word in NOT_TEXT.split())
-AROUND: Final = (
-    ".//nav|.//aside|.//footer|.//form|.//*[@role='navigation' or @role='banner' or @role='contentinfo'"
-    " or @role='complementary' or @role='search' or @aria-hidden='true' or @hidden]"
-    f"|.//*[@class][{_NAMED}]"
-)
-BYLINE: Final = re.compile(r"(?:by|par)\s+(?P<names>\S.{1,100})", re.IGNORECASE)
+TIMES: Final = ".//time|ancestor-or-self::*[1]/preceding::time"
+NOBODY: Final = re.compile(r"admin(?:istrator)?|super ?user|webmaster|root", re.IGNORECASE)
 BACK: Final = "\u21a9\u23ce\u2191^\ufe0e\ufe0f[] "  # what leads from a footnote back into the text
 SITE_SUFFIX: Final = re.compile(r"\s+[|\u2013\u2014\u00b7\u00bb-]\s+[^|\u2013\u2014\u00b7\u00bb]{2,60}$")
 
@@ -80,12 +76,17 @@ def page_found(file: File, text: str) -> Found:
     told = _told(tree)
     address = told.values.get("address", "")
     main = _main(tree)
-    day, guessed = _day(told, main)
+    labelled = labelled_line(tree, main)
     window = " ".join(str(tree.findtext(".//title") or "").split())[:MAX_TITLE_CHARACTERS]
+    times = [read for one in main.xpath(TIMES)[:3] if (read := _time(one))]
+    menu = drop_around(main)
     title, title_guess = _title(told, tree, main, window)
-    _drop_around(main)
     _drop_title(main, title)
-    byline = _byline(main)
+    line, left = take_lines(main)
+    day, guessed = _day(told, times, labelled, line)
+    if line.names and told.authors and line.names not in told.authors:
+        left = (*left, f"a byline was left out, since the page's head names its authors: {line.names}")
+    byline = line.names or (labelled.names if labelled else "")
     lost = absolute(main, address)
     body, changed = markdown_of(main)
     if len(re.sub(r"\W+", "", body)) < MIN_TEXT:
@@ -98,7 +99,7 @@ def page_found(file: File, text: str) -> Found:
         day=day,
         updated=read_day(told.values.get("updated", "")),
         language=told.values.get("language", ""),
-        authors=told.authors or byline,
+        authors=told.authors or (_people(byline) if byline else ()),
         summary=told.values.get("summary", "")[:MAX_META_CHARACTERS],
         themes=told.themes,
         address=address,
@@ -106,7 +107,7 @@ def page_found(file: File, text: str) -> Found:
         tlp=told.values.get("tlp", ""),
         window=window,
         guessed=guessed + title_guess,
-        remarks=changed + lost,
+        remarks=menu + left + changed + lost,
     )
 
 
@@ -158,11 +159,12 @@ def _told(tree: Any) -> Told:
         elif name in ("author", "article:author", "dc.creator") and content and not content.startswith("http"):
             authors = authors or [content]
         elif name in ("article:tag", "keywords", "article:section"):
-            themes += [part.strip() for part in content.split(",")]
+            themes += [part.strip() for part in content.split(",") if part.strip()]
     language = tree.get("lang") or tree.get("{http://www.w3.org/XML/1998/namespace}lang") or ""
     values["language"] = language or values.get("language", "")
     others = [address_of(link.get("href")) for link in tree.xpath("//link[@rel='alternate'][@hreflang][@href]")[:20]]
-    return Told(values, tuple(dict.fromkeys(authors)), tuple(themes), tuple(filter(None, others)))
+    people = tuple(name for name in dict.fromkeys(authors) if not NOBODY.fullmatch(name))
+    return Told(values, people, tuple(themes), tuple(filter(None, others)))
 
 
 def _json_ld(tree: Any) -> Iterator[dict[str, Any]]:
@@ -192,7 +194,7 @@ def _from_json_ld(thing: dict[str, Any], values: dict[str, str], authors: list[s
         )
     keywords = thing.get("keywords")
     words = keywords.split(",") if isinstance(keywords, str) else keywords if isinstance(keywords, list) else []
-    themes += [word.strip() for word in words if isinstance(word, str)]
+    themes += [word.strip() for word in words if isinstance(word, str) and word.strip()]
 
 
 def address_of(href: str) -> str:
@@ -229,16 +231,10 @@ def _weight(element: Any) -> int:
     return prose or len("".join(element.itertext()).strip())
 
 
-def _drop_around(main: Any) -> None:
-    """What stands in or beside an article and is none of it."""
-    for element in main.xpath(AROUND):
-        if element.getparent() is not None and element is not main:
-            element.drop_tree()
-
-
 def _title(told: Told, tree: Any, main: Any, window: str) -> tuple[str, tuple[str, ...]]:
-    named = told.values.get("title", "")
-    heading = next((h for h in (*main.iter("h1"), *tree.iter("h1")) if _words(h)), None)
+    named, called = told.values.get("title", ""), window
+    window = "" if UNNAMED.fullmatch(window) else window
+    heading = _heading(tree, main, window)
     line = raise_headline(main, named or window, only_named=bool(named)) if heading is None else ""
     if named:
         return _without_site(named, line or _words(heading)), ()
@@ -251,7 +247,20 @@ def _title(told: Told, tree: Any, main: Any, window: str) -> tuple[str, tuple[st
         return SITE_SUFFIX.sub("", window), (OF_WINDOW,)
     if first:
         return first[:MAX_TITLE_CHARACTERS], ("title: its first heading",)
+    if called:
+        return called, (OF_WINDOW,)
     raise RefusedSource("there is no title: neither a heading nor a <title>; add one to the page")
+
+
+def _heading(tree: Any, main: Any, window: str) -> Any:
+    """The heading that names the page. One that is nothing but a link is the site's name, as blogs have it."""
+    headings = [h for h in (*main.iter("h1"), *tree.iter("h1")) if _words(h)]
+    own = [h for h in headings if not any(_words(link) == _words(h) for link in h.iter("a"))]
+    if own or not headings:
+        return own[0] if own else None
+    names = {name.casefold() for name in BETWEEN.split(window)} - {_words(headings[0]).casefold()}
+    named = [h for h in tree.iter("h2", "h3") if _words(h).casefold() in names]
+    return named[0] if named else headings[0] if len(names) == 0 else None
 
 
 def _words(element: Any) -> str:
@@ -264,37 +273,30 @@ def _without_site(title: str, heading: str) -> str:
 
 
 def _drop_title(main: Any, title: str) -> None:
-    """The title has a place of its own; so has the date near it."""
+    """The title has a place of its own."""
     for heading in list(main.iter("h1", "h2"))[:3]:
         if _words(heading) == title and heading is not main:
             heading.drop_tree()
             break
-    for element in list(main.iter("time", "p", "div", "span"))[:8]:
-        text = "".join(element.itertext()).strip()
-        if element is not main and element.getparent() is not None and text and day_in_line(text):
-            element.drop_tree()
 
 
-def _day(told: Told, main: Any) -> tuple[date | None, tuple[str, ...]]:
+def _day(told: Told, times: list[date], labelled: Line | None, line: Line) -> tuple[date | None, tuple[str, ...]]:
+    """From the surest sign of when it appeared to the vaguest."""
     if day := read_day(told.values.get("date", "")):
         return day, ()
-    for element in main.xpath(".//time|ancestor-or-self::*[1]/preceding::time")[:3]:
-        if day := read_day(element.get("datetime") or "") or day_in_line("".join(element.itertext())):
-            return day, ()
-    for text in [text for text in main.itertext() if text.strip()][:8]:
-        if day := day_in_line(text):
-            return day, ("date: a line of the page",)
+    if times:
+        return times[0], ()
+    if day := (line.day or (labelled.day if labelled else None)):
+        return day, ("date: a line of the page",)
     return None, ()
 
 
-def _byline(main: Any) -> tuple[str, ...]:
-    """A line ``by ...`` near the top; one at the end is found with the close."""
-    for element in list(main.iter("p", "div", "span", "address"))[:6]:
-        text = " ".join("".join(element.itertext()).split())
-        if element is not main and (found := BYLINE.fullmatch(text)) and element.getparent() is not None:
-            element.drop_tree()
-            return (re.sub(r"^the\s+", "", found["names"], flags=re.IGNORECASE),)
-    return ()
+def _time(element: Any) -> date | None:
+    return read_day(element.get("datetime") or "") or day_in_line("".join(element.itertext()))
+
+
+def _people(names: str) -> tuple[str, ...]:
+    return signature(f"by {names}") or (names,)
 
 
 def absolute(main: Any, address: str) -> tuple[str, ...]:

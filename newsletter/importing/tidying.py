@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from lxml import etree
@@ -12,6 +13,7 @@ from newsletter.html import SCHEMES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+MAX_BREAKS: Final = 10_000
 MAX_TREE_DEPTH: Final = 60  # markdownify walks by recursion, a few frames a level
 MAX_TOLD: Final = 60  # characters of what was left out
 MAX_TOLD_THINGS: Final = 10
@@ -124,6 +126,7 @@ def tidy(root: Any) -> tuple[str, ...]:
     for element, depth in list(_with_depth(root)):
         if depth > MAX_TREE_DEPTH and element.getparent() is not None:
             element.drop_tag()
+    _end_lines(root)
     told = (*_unlink(root), *_level(root), *_flatten(root))
     for element in list(root.iter()):
         if isinstance(element.tag, str) and element is not root:
@@ -140,6 +143,18 @@ def _with_depth(root: Any) -> Iterator[tuple[Any, int]]:
         element, depth = stack.pop()
         yield element, depth
         stack.extend((child, depth + 1) for child in element)
+
+
+def _end_lines(root: Any) -> None:
+    """No line break where a block begins or ends anyway: Composer writes one below every paragraph."""
+    for line in reversed(list(islice(root.iter("br"), MAX_BREAKS))):
+        before, after, above = line.getprevious(), line.getnext(), line.getparent()
+        if above is None or above.tag not in (*BLOCK_TAGS, *AS_BLOCKS, "body"):
+            continue
+        is_last = not (line.tail or "").strip() and (after is None or after.tag in BLOCK_TAGS)
+        said = above.text if before is None else before.tail
+        if is_last or (not (said or "").strip() and (before is None or before.tag in BLOCK_TAGS)):
+            line.drop_tree()
 
 
 def _unlink(root: Any) -> tuple[str, ...]:
