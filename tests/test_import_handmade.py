@@ -270,9 +270,10 @@ def test_what_several_pages_say_alike_is_of_their_site() -> None:
         ("Updates come every month.", False),
         ("- [A demonstration](http://e.org/)", False),
         ("- We never call.\n- We never ask.", False),
+        ("- " + "A" * 150 + "!", False),  # looked at once, not in every way in which it might be names
     ],
 )
 def test_the_foot_of_a_page_is_no_text(last: str, *, is_dropped: bool) -> None:
-    kept, names, dropped = without_close([PROSE, last], frozenset())
+    kept, names, dropped = without_close([PROSE, last], frozenset(), page=True)
     assert (kept, dropped) == (([PROSE], [last]) if is_dropped else ([PROSE, last], []))
     assert names == ()

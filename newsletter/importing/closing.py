@@ -45,7 +45,8 @@ _SIGNATURE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _ITEM = re.compile(r"\s*[-*_]\s")
-_NAMED = re.compile(r"(?:(?:[A-ZÀ-Þ][\w.'\u2019-]*|and|et|&|the|de|du|des|la|von|van|di|da),?\s*){2,8}")
+_NAME: Final = r"(?:[A-ZÀ-Þ][\w.'\u2019-]*|and|et|&|the|de|du|des|la|von|van|di|da)"
+_NAMED = re.compile(rf"{_NAME}(?:(?:,\s*|\s+){_NAME}){{1,7}}")  # no name touches the next: each text has one reading
 _SIGNED = re.compile(r"[-\u2013\u2014*_~\s]*(?:by|par|written by|author|auteur)\b", re.IGNORECASE)
 _GOES_ON = re.compile(r"(?:[,:&]|\b(?:by|par|and|et|the|le|la|les|de|du|of))$", re.IGNORECASE)
 _TEAM = re.compile(
@@ -167,11 +168,11 @@ def is_foot(block: str, above: str) -> bool:
 
 
 def without_close(
-    blocks: Sequence[str], known: frozenset[str], *, at_most: int = MAX_CLOSE_BLOCKS
+    blocks: Sequence[str], known: frozenset[str], *, page: bool = False, at_most: int = MAX_CLOSE_BLOCKS
 ) -> tuple[list[str], tuple[str, ...], list[str]]:
     """The text without its standing close; the names that signed it; the paragraphs that were dropped.
 
-    The first paragraph always stays: an article that is nothing but a close would be no article.
+    A ``page`` has a foot too. The first paragraph always stays: an article that is nothing but a close would be none.
     """
     above = len(blocks) - _below(blocks)
     kept, dropped = list(blocks[:above]), list(reversed(blocks[above:]))
@@ -184,7 +185,7 @@ def without_close(
             names = signed
         elif _RULE.fullmatch(last):
             pass
-        elif fingerprint(last) in known or is_standing(last) or is_foot(last, kept[-2]):
+        elif fingerprint(last) in known or is_standing(last) or (page and is_foot(last, kept[-2])):
             dropped.append(last)
         else:
             break

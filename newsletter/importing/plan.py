@@ -211,7 +211,7 @@ def _unclosed(placed: Sequence[Placed], wishes: Wishes) -> list[Placed]:
 
 
 def _without_close(one: Placed, blocks: Sequence[str], known: frozenset[str]) -> Placed:
-    kept, names, dropped = without_close(blocks, known)
+    kept, names, dropped = without_close(blocks, known, page=one.found.file.kind is Kind.PAGE)
     if len(kept) == len(blocks):
         return one
     found = replace(one.found, body="\n\n".join(kept), authors=one.found.authors or names)
