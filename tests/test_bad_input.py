@@ -228,6 +228,7 @@ def test_a_locked_database_stops_a_send_before_its_first_letter(
 # --- a full disk --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_database_on_a_full_disk_stops_a_send_wherever_it_is(
     site: Site, relay: MailServer, small_disk: Callable[[Path, int], Path]
 ) -> None:
@@ -655,14 +656,8 @@ def test_a_server_that_does_not_speak_smtp_decides_about_no_letter(
     mended(site, monkeypatch)
 
 
-@pytest.mark.parametrize(
-    "nonsense",
-    [
-        "777 what",
-        pytest.param("HTTP/1.1 200 OK", marks=pytest.mark.slow),
-        pytest.param("250-" + "x" * 5_000, marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("nonsense", ["777 what", "HTTP/1.1 200 OK", "250-" + "x" * 5_000])
 def test_a_relay_that_goes_mad_after_a_text_leaves_one_letter_to_decide_about(
     site: Site, relay: MailServer, monkeypatch: pytest.MonkeyPatch, nonsense: str
 ) -> None:

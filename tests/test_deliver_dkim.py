@@ -294,6 +294,7 @@ names = st.from_regex(rb"[!-9;-~]{1,12}", fullmatch=True)
 blocks = st.lists(st.tuples(names, values), max_size=6)
 
 
+@pytest.mark.slow
 @settings(max_examples=500)
 @given(blocks)
 def test_headers_are_canonicalised_as_dkimpy_does(fields: list[tuple[bytes, bytes]]) -> None:

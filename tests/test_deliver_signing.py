@@ -364,6 +364,7 @@ def test_few_letters_are_signed_without_workers(sqlite_store, mailserver, delive
     assert (tally.signed, seen) == (letters, set())
 
 
+@pytest.mark.slow
 def test_with_no_workers_wanted_there_are_none(many, deliver):
     """However many letters there are."""
     store, mailing = many
@@ -373,6 +374,7 @@ def test_with_no_workers_wanted_there_are_none(many, deliver):
     assert (tally.signed, seen) == (MANY, set())
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_is_told_and_nothing_is_half_done(many, mailserver, deliver):
     """Whole batches are stored, no letter is sent, and the next run goes on from there."""
     store, mailing = many

@@ -135,6 +135,7 @@ def held(app: App, mailserver: MailServer) -> list[str]:
     return [m.message.get_content() for m in mailserver.mails_to(EDITOR) if "is held" in str(m.message["Subject"])]
 
 
+@pytest.mark.slow
 def test_a_month_that_the_preflight_blocks_is_held_with_its_findings(
     app: App, clock: Clock, mailserver: MailServer
 ) -> None:

@@ -61,7 +61,7 @@ def differences(one: list[str], other: list[str]) -> list[tuple[str, str]]:
     return [(a, b) for a, b in zip(one, other, strict=True) if a != b]
 
 
-@pytest.fixture(scope="module", params=["report", "confirm", "welcome"])
+@pytest.fixture(scope="module", params=["report", "confirm", pytest.param("welcome", marks=pytest.mark.slow)])
 def letter(request: pytest.FixtureRequest) -> str:
     """The report, and of the notices, whose sheet is one, one with a personal link and one with everything else."""
     if request.param == "report":

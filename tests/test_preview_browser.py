@@ -90,9 +90,8 @@ def in_parts(path: Path, text: str) -> None:
         file.write(data[data.index("\u00e9".encode()) + 1 :])
 
 
-@pytest.mark.parametrize(
-    "save", [rename, pytest.param(truncate, marks=pytest.mark.slow), pytest.param(in_parts, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("save", [rename, truncate, in_parts])
 def test_every_tab_and_frame_repaints_when_a_file_is_saved(
     browser: Browser, site: Path, address: str, save: Callable[[Path, str], None]
 ) -> None:
