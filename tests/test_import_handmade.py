@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from lxml import html as lxml_html
 
-from newsletter.importing.closing import without_close
+from newsletter.importing.closing import blocks_of, without_close
 from newsletter.importing.handmade import MAX_BREAKS, put_in_order, without_sites
-from newsletter.importing.nouns import File, Found, Kind
-from newsletter.importing.pages import read_page
+from newsletter.importing.nouns import File, Found, Kind, RefusedSource
+from newsletter.importing.pages import page_found, read_page
+from tests.support.tagsoup import soup
 
 PROSE = "It was a quiet morning in the control room until the phone rang, and it rang for a very long time."
 MORE = "Nobody picked it up."
@@ -277,3 +278,20 @@ def test_the_foot_of_a_page_is_no_text(last: str, *, is_dropped: bool) -> None:
     kept, names, dropped = without_close([PROSE, last], frozenset(), page=True)
     assert (kept, dropped) == (([PROSE], [last]) if is_dropped else ([PROSE, last], []))
     assert names == ()
+
+
+# --- anything -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("first", "count"), [(10_500, 200), pytest.param(11_000, 4_000, marks=pytest.mark.slow)])
+def test_whatever_stands_inside_of_what_a_page_is_read_or_refused(first: int, count: int) -> None:
+    """No tree that a parser makes of nonsense ends in anything else."""
+    read = refused = 0
+    for seed in range(first, first + count):
+        try:
+            found = page_found(File(Path("x.html"), Path(), "x.html", Kind.PAGE), soup(seed))
+            without_close(blocks_of(found.body), frozenset(), page=True)
+            read += 1
+        except RefusedSource:
+            refused += 1
+    assert min(read, refused) > count // 10

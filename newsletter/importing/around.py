@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -72,13 +73,13 @@ def _links_above(main: Any) -> Iterator[Any]:
     last = None
     for text in main.xpath(".//text()[normalize-space()]")[: MAX_MENU_LINKS * 4]:
         holder = text.getparent().getparent() if text.is_tail else text.getparent()
-        above = [one.tag for one in (holder, *holder.iterancestors())] if holder is not None else []
-        if "a" in above and not {"h1", "h2", "h3"} & set(above):
-            link = next(one for one in (holder, *holder.iterancestors()) if one.tag == "a")
+        above = list(takewhile(lambda one: one is not main, (holder, *holder.iterancestors())))
+        link = next((one for one in above if one.tag == "a"), None)
+        if link is not None and not any(one.tag in ("h1", "h2", "h3") for one in above):
             if link is not last:
                 yield link
             last = link
-        elif re.search(r"\w", text) and "h1" not in above:
+        elif re.search(r"\w", text) and not any(one.tag == "h1" for one in above):
             return
 
 

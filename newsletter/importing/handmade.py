@@ -259,7 +259,7 @@ def _put(element: Any, parts: Iterable[Any]) -> None:
 
 
 def begins_line(text: Any) -> bool:
-    """Likewise for words that stand in a block, or behind an element (a string of lxml's ``xpath``)."""
+    """As ``is_alone``, of words that stand in a block or behind an element (a string of lxml's ``xpath``)."""
     holder = text.getparent()
     after = holder.getnext() if text.is_tail else next(iter(holder), None)
     above = holder.getparent() if text.is_tail else holder
@@ -275,6 +275,8 @@ def _opens(element: Any) -> bool:
     """Whether an inline element begins a line."""
     while element.tag in INLINE:
         above, before = element.getparent(), element.getprevious()
+        if above is None:
+            return True
         if ((above.text if before is None else before.tail) or "").strip():
             return False
         if before is not None and (before.tag not in TERMS or _text(before).strip() or before.tag == "img"):

@@ -129,7 +129,7 @@ def tidy(root: Any) -> tuple[str, ...]:
     _end_lines(root)
     told = (*_unlink(root), *_level(root), *_flatten(root))
     for element in list(root.iter()):
-        if isinstance(element.tag, str) and element is not root:
+        if isinstance(element.tag, str) and element.getparent() is not None and element is not root:
             _simplify(element)
     for element in list(root.iter(*EMPHASIS)):
         _calm(element)
@@ -247,8 +247,8 @@ def _inline(listing: Any) -> None:
         item.text = f"{'; ' if number else ' '}{(item.text or '').strip()}"
         item.tail = None
         item.tag = "span"
-    if listing.getparent().tag == "span":  # a list in an item of a list
-        listing[0].text = f"; {listing[0].text.strip()}" if len(listing) else ""
+    if listing.getparent().tag == "span" and len(listing):  # a list in an item of a list
+        listing[0].text = f"; {(listing[0].text or '').strip()}"
     listing.tag = "span"
 
 
