@@ -215,6 +215,13 @@ def test_a_form_around_the_whole_page_is_no_form() -> None:
     assert page(f"<h1>T</h1><form>Search here</form><p>{PROSE}</p>").body == PROSE
 
 
+@pytest.mark.parametrize("word", ["social-engineering", "cookie-theft", "sharing", "related", "tags", "menu-attacks"])
+def test_headings_and_sections_that_are_named_by_their_words_stay(word: str) -> None:
+    """Pandoc, Hugo, Sphinx and our own archive make an id of each heading."""
+    assert "Not to lose" in page(f"<h1>T</h1><p>{PROSE}</p><h2 id={word}>Not to lose</h2><p>{PROSE}</p>").body
+    assert "Not to lose" in page(f"<h1>T</h1><p>{PROSE}</p><section id={word}><p>Not to lose</p></section>").body
+
+
 def test_an_empty_paragraph_parts_words_and_a_last_break_says_nothing() -> None:
     assert page(f"<h1>T</h1>{PROSE} <p /> {MORE} <p></p>{PROSE}").body == f"{PROSE}\n\n{MORE}\n\n{PROSE}"
     assert page(f"<h1>T</h1><p>{PROSE}<br>&nbsp;</p><p><br>{MORE}</p>").body == f"{PROSE}\n\n{MORE}"

@@ -13,32 +13,34 @@ MAX_MENU_LINKS: Final = 100
 MIN_MENU_LINKS: Final = 2
 MAX_TOLD: Final = 60
 
-# How classes and ids begin, in lower case.
+# How classes begin, in lower case.
 NOT_TEXT: Final = (
     "breadcrumb share sharing social related comments sidebar navbar menu cookie pagination skip-link tags"
     # MediaWiki, Plone, TWiki, WordPress, Drupal, SharePoint, Joomla
-    " printfooter catlinks mw-editsection editsection toc jump-to-nav sitesub documentactions hiddenstructure"
+    " printfooter catlinks mw-editsection editsection toc jump-to-nav documentactions hiddenstructure"
     " patterntop patterninfo patterntopicactions patternleftbar patternbottombar postmetadata link-wrapper"
     " field-name-field-tags ms-globallinks ms-nav ms-leftarea ms-descriptiontext modifydate buttonheading"
 )
-IDS: Final = "footer foot nav navigation topnav topmenu top-menu leftnav pagefooter portal-footer bottom"
 CLASSES: Final = "footer navigation pagefooter printlink"
+# Whole ids only: many tools make those of headings and sections out of their words, like "social-engineering".
+IDS: Final = (
+    "footer foot nav navigation topnav topmenu top-menu leftnav pagefooter portal-footer bottom sidebar navbar menu"
+    " breadcrumb breadcrumbs comments toc catlinks sitesub jump-to-nav"
+)
 
 
 def _lower(name: str) -> str:
     return f"concat(' ',translate({name},'ABCDEFGHIJKLMNOPQRSTUVWXYZ','abcdefghijklmnopqrstuvwxyz'),' ')"
 
 
-_BEGINS: Final = " or ".join(
-    f"contains({_lower(at)},' {word}')" for word in NOT_TEXT.split() for at in ("@class", "@id")
-)
+_BEGINS: Final = " or ".join(f"contains({_lower('@class')},' {word}')" for word in NOT_TEXT.split())
 _EXACTLY: Final = " or ".join(
     f"contains({_lower(at)},' {word} ')" for at, words in (("@class", CLASSES), ("@id", IDS)) for word in words.split()
 )
 AROUND: Final = (
     ".//nav|.//aside|.//footer|.//form|.//*[@role='navigation' or @role='banner' or @role='contentinfo'"
     " or @role='complementary' or @role='search' or @aria-hidden='true' or @hidden]"
-    f"|.//*[@class or @id][{_BEGINS} or {_EXACTLY}]"
+    f"|.//*[@class or @id][{_BEGINS} or {_EXACTLY}][not(self::h1 or self::h2 or self::h3 or self::h4)]"
 )
 
 

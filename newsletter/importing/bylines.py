@@ -80,14 +80,14 @@ def line_of(text: str) -> Line | None:
 def take_lines(main: Any) -> tuple[Line, tuple[str, ...]]:
     """The lines of this kind at the top of a text, taken out of it and put together; and what of them is told."""
     day, names, told = None, "", []
-    for holder, words in list(islice(_lines(main), MAX_LINES)):
+    for take_out, words in list(islice(_lines(main), MAX_LINES)):
         line = line_of(words)
         if line is None or (day and names) or (line.names and names) or (line.day and day and not line.names):
             continue
         day, names = day or line.day, names or line.names
         if line.rest:
             told.append(f"a line with the date was left out: {' '.join(words.split())}")
-        holder()
+        take_out()
     return Line(day, names, ""), tuple(told)
 
 

@@ -168,7 +168,7 @@ def is_foot(block: str, above: str) -> bool:
 
 
 def without_close(
-    blocks: Sequence[str], known: frozenset[str], *, page: bool = False, at_most: int = MAX_CLOSE_BLOCKS
+    blocks: Sequence[str], known: frozenset[str], *, page: bool = False
 ) -> tuple[list[str], tuple[str, ...], list[str]]:
     """The text without its standing close; the names that signed it; the paragraphs that were dropped.
 
@@ -177,7 +177,7 @@ def without_close(
     above = len(blocks) - _below(blocks)
     kept, dropped = list(blocks[:above]), list(reversed(blocks[above:]))
     names: tuple[str, ...] = ()
-    for _ in range(at_most):
+    for _ in range(MAX_CLOSE_BLOCKS):
         if len(kept) <= 1:
             break
         last = kept[-1]

@@ -94,7 +94,7 @@ def day_in_line(line: str) -> date | None:
 
 
 def day_within(line: str) -> tuple[date | None, int, int]:
-    """The first day that a short line names among other words, and where it begins and ends."""
+    """A day that a short line names among other words, and where it begins and ends."""
     text = line[: MAX_DATE_CHARACTERS * 2].lower()
     if len(text) != len(line):
         return None, 0, 0

@@ -58,6 +58,7 @@ TITLED: Final = re.compile(
 FIRST_HEADING: Final = re.compile(r"#{2,4} (?P<words>[^\n]{1,200})\n+(?=[^\n])")
 OF_WINDOW: Final = "title: the name of its window"
 OF_FIRST_LINE: Final = "title: its first line"
+OF_HEADING: Final = "title: its first heading"
 HEADING: Final = "ancestor::*[self::h1 or self::h2 or self::h3 or self::h4 or self::h5 or self::h6]"
 QUOTES: Final = ("\N{LEFT DOUBLE QUOTATION MARK}", "\N{RIGHT DOUBLE QUOTATION MARK}")
 GUILLEMETS: Final = (
@@ -94,8 +95,9 @@ def put_in_order(tree: Any) -> None:
 def raise_headline(main: Any, window: str, *, only_named: bool = False) -> str:
     """Make an ``<h1>`` of the first line of a text if it looks like a title; its words, or nothing.
 
-    It does when it is short, no sentence, and bold, large or in the middle. ``window`` is the page's ``<title>``: what
-    stands there too needs no other sign, and with ``only_named`` nothing else counts.
+    It does when it is short, no sentence, and bold, large, in the middle, the only heading of its level, or of a class
+    that says so. ``window`` is the page's ``<title>``: what stands there too needs no other sign, and with
+    ``only_named`` nothing else counts.
     """
     block = _first_block(main)
     if block is None or len(block) > MAX_BREAKS or block.tag in ("h1", "pre", "li", "th"):
@@ -109,11 +111,9 @@ def raise_headline(main: Any, window: str, *, only_named: bool = False) -> str:
     words = " ".join("".join(map(_text, line)).split())
     named = words.casefold() in (name.casefold() for name in BETWEEN.split(" ".join(window.split())))
     titled = bool(TITLED.search(block.get("class") or "")) or all(map(_is_titled, line))
-    loud = len(words.split()) >= MIN_LOUD_WORDS and (
-        block.tag in HEADINGS or _is_centred(block) or all(map(_is_loud, line))
-    )
-    loud = loud or titled
-    if not (named or (loud and not only_named)) or not _is_title(words):
+    loud = block.tag in HEADINGS or _is_centred(block) or all(map(_is_loud, line))
+    told = titled or (loud and len(words.split()) >= MIN_LOUD_WORDS)
+    if not (named or (told and not only_named)) or not _is_title(words):
         _put(block, parts)
         return ""
     heading = etree.Element("h1")
@@ -145,11 +145,9 @@ def _without_slogan(one: Found, titles: Counter[str], summaries: Counter[str]) -
     heading = FIRST_HEADING.match(one.body) if titles[one.title] >= MIN_SHARING else None
     if not heading:
         return one
-    words, guessed = (
-        plain_text(to_html(heading["words"])),
-        tuple(why for why in one.guessed if not why.startswith("title")),
-    )
-    return replace(one, title=words, body=one.body[heading.end() :], guessed=(*guessed, "title: its first heading"))
+    words = plain_text(to_html(heading["words"]))
+    guessed = [why for why in one.guessed if not why.startswith("title")]
+    return replace(one, title=words, body=one.body[heading.end() :], guessed=(*guessed, OF_HEADING))
 
 
 def _without_site(one: Found, site: frozenset[str]) -> Found:

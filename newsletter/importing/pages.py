@@ -14,7 +14,7 @@ from newsletter.importing.closing import signature
 from newsletter.importing.convert import MAX_TITLE_CHARACTERS, markdown_of, tree_of
 from newsletter.importing.dates import day_in_line, read_day
 from newsletter.importing.decoding import text_of
-from newsletter.importing.handmade import BETWEEN, OF_FIRST_LINE, OF_WINDOW, UNNAMED, raise_headline
+from newsletter.importing.handmade import BETWEEN, OF_FIRST_LINE, OF_HEADING, OF_WINDOW, UNNAMED, raise_headline
 from newsletter.importing.naming import slug_of
 from newsletter.importing.nouns import Found, RefusedSource
 from newsletter.importing.tidying import links_left
@@ -246,7 +246,7 @@ def _title(told: Told, tree: Any, main: Any, window: str) -> tuple[str, tuple[st
     if window and first.casefold() not in (name.casefold() for name in BETWEEN.split(window)):
         return SITE_SUFFIX.sub("", window), (OF_WINDOW,)
     if first:
-        return first[:MAX_TITLE_CHARACTERS], ("title: its first heading",)
+        return first[:MAX_TITLE_CHARACTERS], (OF_HEADING,)
     if called:
         return called, (OF_WINDOW,)
     raise RefusedSource("there is no title: neither a heading nor a <title>; add one to the page")
