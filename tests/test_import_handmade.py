@@ -215,6 +215,11 @@ def test_a_form_around_the_whole_page_is_no_form() -> None:
     assert page(f"<h1>T</h1><form>Search here</form><p>{PROSE}</p>").body == PROSE
 
 
+@pytest.mark.parametrize("tag", ["sup", "b", "a", "span", "font"])
+def test_an_inline_element_may_hold_the_whole_text(tag: str) -> None:
+    assert PROSE in page(f"<h1>T</h1><div><{tag} id=content>{PROSE}</{tag}></div>").body
+
+
 @pytest.mark.parametrize("word", ["social-engineering", "cookie-theft", "sharing", "related", "tags", "menu-attacks"])
 def test_headings_and_sections_that_are_named_by_their_words_stay(word: str) -> None:
     """Pandoc, Hugo, Sphinx and our own archive make an id of each heading."""

@@ -19,7 +19,7 @@ from markdownify import MarkdownConverter
 from newsletter.html import MAX_PAGE_TAGS, clean_page, markdown_faults, to_html
 from newsletter.importing.closing import blocks_of
 from newsletter.importing.escape import escaped
-from newsletter.importing.handmade import put_in_order
+from newsletter.importing.handmade import INLINE, put_in_order
 from newsletter.importing.nouns import RefusedSource
 from newsletter.importing.office import make_lists
 from newsletter.importing.tidying import EMPHASIS, tidy
@@ -74,6 +74,8 @@ def markdown_of(element: Any) -> tuple[str, tuple[str, ...]]:
     """
     if sum(1 for _ in islice(element.iter(), MAX_ELEMENTS + 1)) > MAX_ELEMENTS:
         raise RefusedSource(f"its text has more than {MAX_ELEMENTS:,} elements; split the page, or save its text alone")
+    if element.tag in INLINE:
+        element.tag = "div"  # whatever it was, it holds the whole text
     told = tidy(element)
     try:
         html = clean_page(lxml_html.tostring(element, encoding="unicode", with_tail=False))
