@@ -217,7 +217,8 @@ def test_a_form_around_the_whole_page_is_no_form() -> None:
 
 @pytest.mark.parametrize("tag", ["sup", "b", "a", "span", "font"])
 def test_an_inline_element_may_hold_the_whole_text(tag: str) -> None:
-    assert PROSE in page(f"<h1>T</h1><div><{tag} id=content>{PROSE}</{tag}></div>").body
+    text = f"{PROSE} <code>{MORE}</code>"
+    assert page(f"<h1>T</h1><div><{tag} id=content>{text}</{tag}></div>").body == f"{PROSE} `{MORE}`"
 
 
 @pytest.mark.parametrize("word", ["social-engineering", "cookie-theft", "sharing", "related", "tags", "menu-attacks"])
